@@ -1,0 +1,125 @@
+"""The tiles of a batch that still run: everything of theirs that must leave together when one of them ends."""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from il_models.draw import Draw
+from il_models.fitting.stoppers import State, Stopper, take
+from il_models.method import Fitted
+from il_models.nets import Nets, seeded_networks
+from il_models.problem import Problem
+
+
+@dataclass
+class Running:
+    """b tiles under way. A tile that ends is removed with `take`, not masked: Adam's momentum would still move it."""
+
+    tiles: Tensor  # their places in the whole batch
+    problem: Problem
+    nets: Nets
+    inputs: dict[str, Tensor]
+    draw: Draw
+    optimiser: torch.optim.Optimizer
+    state: State
+    best_step: Tensor
+    best_x: Tensor | None = None
+    losses: list[tuple[int, Tensor]] = field(default_factory=list)
+    seconds: float = 0.0  # of each tile: its share of the batch's time
+    mark: float = field(default_factory=time.perf_counter)
+
+    @staticmethod
+    def begin(problem: Problem, method: Fitted, stopper: Stopper, start: Nets | None) -> "Running":
+        """All tiles, before the first step."""
+        device, draw = problem.y.device, Draw(problem.seeds)
+        made = start or Nets.stacked(seeded_networks(lambda: method.network(problem), problem.seeds, device))
+        nets = made.replaced(made.weights)
+        return Running(
+            tiles=torch.arange(problem.b, device=device),
+            problem=problem,
+            nets=nets,
+            inputs=method.prepare(problem, draw),
+            draw=draw,
+            optimiser=method.optimiser(list(nets.weights.values())),
+            state=stopper.start(problem.b, device),
+            best_step=torch.zeros(problem.b, dtype=torch.int64, device=device),
+        )
+
+    def advance(self, method: Fitted, step: int) -> Tensor:
+        """One update of every tile; its loss before the update, shape (b,)."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = method.rate_at(step - 1)
+        loss = method.loss(self.nets, self.inputs, self.problem, self.draw, step - 1)
+        if loss.shape != (self.problem.b,):
+            raise ValueError(
+                f"{method.name}.loss returned shape {tuple(loss.shape)} for {self.problem.b} tiles; it must return one "
+                "number per tile, or the tiles would be coupled."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        self.optimiser.step()
+        return loss.detach()
+
+    def note(self, step: int, loss: Tensor) -> None:
+        """Remember a point of the loss curves, without waiting for the device."""
+        self.losses.append((step, loss))
+
+    def judge(self, method: Fitted, stopper: Stopper, step: int, loss: Tensor) -> Tensor:
+        """Which tiles end now: 0 goes on, k is the stopper's reason k, -1 a loss that is not finite."""
+        now = time.perf_counter()
+        self.seconds += (now - self.mark) / self.problem.b
+        self.mark = now
+        stop = torch.zeros_like(loss, dtype=torch.int64)
+        if step % stopper.every == 0:
+            x = self._estimate(method) if stopper.watches_estimate else None
+            self.state, stop, best = stopper.update(self.state, step, loss, x)
+            self.best_step = torch.where(best, torch.full_like(self.best_step, step), self.best_step)
+            if x is not None:
+                where = best.reshape(-1, *[1] * (x.ndim - 1))
+                self.best_x = x if self.best_x is None else torch.where(where, x, self.best_x)
+        if not stopper.watches_estimate:
+            self.best_step = torch.full_like(self.best_step, step)
+        return torch.where(loss.isfinite(), stop, torch.full_like(stop, -1))
+
+    def best_estimate(self, method: Fitted) -> Tensor:
+        """The estimate of the best step where the stopper watched it, otherwise of the present weights."""
+        return self._estimate(method) if self.best_x is None else self.best_x
+
+    def curve(self, row: int) -> list[tuple[int, float]]:
+        """The loss curve of one of the tiles."""
+        return [(step, float(loss[row])) for step, loss in self.losses]
+
+    def take(self, index: Tensor) -> "Running":
+        """Some of the tiles, with the moments of their optimiser; index is a boolean mask."""
+        nets = self.nets.take(index)
+        return Running(
+            tiles=self.tiles[index],
+            problem=self.problem.take(index),
+            nets=nets,
+            inputs={name: value[index] for name, value in self.inputs.items()},
+            draw=self.draw.take(index),
+            optimiser=self._optimiser_of(list(nets.weights.values()), index),
+            state=take(self.state, index),
+            best_step=self.best_step[index],
+            best_x=None if self.best_x is None else self.best_x[index],
+            losses=[(step, loss[index]) for step, loss in self.losses],
+            seconds=self.seconds,
+            mark=self.mark,
+        )
+
+    def _estimate(self, method: Fitted) -> Tensor:
+        with torch.no_grad():
+            return method.estimate(self.nets, self.inputs, self.problem, self.draw)
+
+    def _optimiser_of(self, leaves: list[Tensor], index: Tensor) -> torch.optim.Optimizer:
+        settings = [{name: value for name, value in group.items() if name != "params"} for group in self.optimiser.param_groups]
+        fresh = type(self.optimiser)([{"params": leaves, **settings[0]}])
+        for old, new in zip(self.optimiser.param_groups[0]["params"], leaves, strict=True):
+            moments = self.optimiser.state.get(old, {})
+            fresh.state[new] = {
+                name: value[index] if torch.is_tensor(value) and value.ndim and len(value) == len(index) else value
+                for name, value in moments.items()
+            }
+        return fresh

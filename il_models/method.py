@@ -1,0 +1,85 @@
+"""What a restoration method must say."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from il_models.draw import Draw
+from il_models.nets import Nets
+from il_models.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """A frozen set of hyper-parameters. Its file in il_models/methods is its registration, its name the file's name."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one line for `selfmend methods`
+    source: ClassVar[str]  # paper, licence notes
+    stabilises: ClassVar[bool] = True  # wants signal-dependent noise stabilised to unit variance first
+    assumes_white_noise: ClassVar[bool] = False
+    multiple: ClassVar[int] = 1  # sides of a tile must be a multiple of this; tasks/problems.py pads by reflection
+
+    @property
+    @abstractmethod
+    def reach(self) -> int | None:
+        """How many pixels away an input pixel can change an output pixel; None: the whole tile."""
+
+    @abstractmethod
+    def work(self, pixels: int, channels: int) -> float:
+        """Rough multiply-adds to restore one tile of so many pixels. Fixes the size of lots, so it must not be measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direct(Method):
+    """A method without a fit: identity, and the classical controls."""
+
+    @abstractmethod
+    def estimate(self, problem: Problem) -> Float[Tensor, "b c *s"]:
+        """The image of each tile, in the units of problem.y."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted(Method):
+    """A method that fits one network per tile. Written for a batch; nothing in it may look at two tiles at once."""
+
+    steps: int
+    rate: float
+
+    @abstractmethod
+    def network(self, problem: Problem) -> nn.Module:
+        """The network of ONE tile: takes (n, c, *s), returns (n, d, *s). Initialised from torch's global state."""
+
+    def prepare(self, problem: Problem, draw: Draw) -> dict[str, Tensor]:
+        """Inputs that stay fixed during the fit; each leaf starts with the tile axis b."""
+        del problem, draw
+        return {}
+
+    @abstractmethod
+    def loss(
+        self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int
+    ) -> Float[Tensor, " b"]:
+        """One number per tile. No `.item()`, nothing random but through `draw`, masked pixels take no part."""
+
+    @abstractmethod
+    def estimate(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw) -> Float[Tensor, "b c *s"]:
+        """The image of each tile, in the units of problem.y."""
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step; `step` counts from 0."""
+        del step
+        return self.rate
+
+    def optimiser(self, weights: list[Tensor]) -> torch.optim.Optimizer:
+        """Adam, whose arithmetic is elementwise: no tile's step sees another's gradient."""
+        return torch.optim.Adam(weights, lr=self.rate)
+
+    def own_steps(self, steps: int) -> "Fitted":
+        """The method for so many steps of one tile from a start that fits already: whole tile, gentle rate."""
+        raise NotImplementedError(f"{self.name} cannot go on from a start; use scope: tile.")

@@ -1,0 +1,34 @@
+"""Noise models, variance stabilisation and the blind estimate of the noise."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of b tiles whose variance is affine in the image: Var[y | x] = gain x + variance.
+
+    gain = 0 is Gaussian noise of standard deviation sqrt(variance). Photon noise has gain > 0, and a camera's offset and
+    read noise meet in the one number variance = read_noise^2 - gain * offset, which may be negative.
+    All in the units of the data that the noise belongs to.
+    """
+
+    gain: Float[Tensor, "b c"]
+    variance: Float[Tensor, "b c"]
+    correlation: Float[Tensor, " b"]  # lag-1 correlation between neighbouring pixels; 0 for white noise
+
+    def sigma(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
+        """Standard deviation of the noise at image values x, in the units of x."""
+        shape = (*self.gain.shape, *[1] * (x.ndim - 2))
+        return torch.sqrt((self.gain.reshape(shape) * x + self.variance.reshape(shape)).clamp(min=1e-12))
+
+    def take(self, index: Tensor) -> "Noise":
+        """The noise of some of the tiles."""
+        return Noise(self.gain[index], self.variance[index], self.correlation[index])
+
+    def to(self, device: torch.device) -> "Noise":
+        """The noise on a device."""
+        return Noise(self.gain.to(device), self.variance.to(device), self.correlation.to(device))

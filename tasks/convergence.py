@@ -1,0 +1,60 @@
+"""The convergence table: one row per tile. Its columns are a contract with whoever queries it."""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = "1"
+
+_COLUMNS: list[tuple[str, pa.DataType, str]] = [
+    ("run", pa.string(), "id of the flow run that restored the tile"),
+    ("collection", pa.string(), "name in the catalogue"),
+    ("input", pa.string(), "name of the input below the collection"),
+    ("key", pa.string(), "key of this restoration of the input: facts, recipe, code version and fingerprint"),
+    ("tile", pa.int64(), "number of the tile in the input, row-major over t, c, z, y, x"),
+    ("t", pa.int32(), "time index"),
+    ("c", pa.int32(), "channel index; -1 where all channels are restored jointly"),
+    ("z", pa.int32(), "plane index"),
+    ("y0", pa.int32(), "first row that the tile owns, pixels"),
+    ("x0", pa.int32(), "first column that the tile owns, pixels"),
+    ("h", pa.int32(), "rows that the tile owns, pixels"),
+    ("w", pa.int32(), "columns that the tile owns, pixels"),
+    ("shard", pa.int32(), "number of the shard in the input"),
+    ("lot", pa.string(), "id of the lot"),
+    ("method", pa.string(), "restoration method"),
+    ("recipe", pa.string(), "hash of the recipe"),
+    ("start", pa.string(), "where the fit began: random, or input:<hash of the weights>"),
+    ("seed", pa.int64(), "seed of the tile"),
+    ("noise_sigma", pa.float64(), "standard deviation of the noise at the tile's mean, data units, mean of its channels"),
+    ("noise_gain", pa.float64(), "gain of the noise (data units per photo-electron), mean of the channels; 0 for Gaussian noise"),
+    ("noise_correlation", pa.float64(), "lag-1 correlation of the noise; 0 for white noise"),
+    ("valid", pa.float64(), "share of the tile's pixels that were measured"),
+    ("steps", pa.int32(), "own steps of the tile; 0 for plain inference or a direct method"),
+    ("best_step", pa.int32(), "step whose estimate was kept"),
+    ("status", pa.string(), "direct, stopped, budget, diverged, out_of_memory, skipped"),
+    ("stop_reason", pa.string(), "in words"),
+    ("first_loss", pa.float64(), "loss before the first step"),
+    ("best_loss", pa.float64(), "lowest recorded loss"),
+    ("last_loss", pa.float64(), "last loss"),
+    ("curve_step", pa.list_(pa.int32()), "steps of the loss curve, at most 64"),
+    ("curve_loss", pa.list_(pa.float32()), "losses of the curve"),
+    ("risk", pa.float64(), "estimated mean squared error (SURE) over the noise variance; 1 is no better than the input"),
+    ("risk_psnr", pa.float64(), "estimated PSNR in dB; peak = the input's scale"),
+    ("control_risk", pa.float64(), "the same as risk, of the classical control"),
+    ("skill", pa.float64(), "10 log10(control_risk / risk), dB: above 0 the method is better than the control"),
+    ("residual_ratio", pa.float64(), "standard deviation of the residual over the expected noise; near 1 is right"),
+    ("residual_correlation", pa.float64(), "lag-1 correlation of the residual minus that of the noise; near 0 is right"),
+    ("residual_mean", pa.float64(), "mean of the residual over the noise: brightness shift"),
+    ("seam", pa.float64(), "rms disagreement with the neighbouring tiles where they overlap, over the noise; null without overlap"),
+    ("psnr_noisy", pa.float64(), "true PSNR of the input against the reference, dB; null without one"),
+    ("psnr", pa.float64(), "true PSNR of the estimate, dB; null without a reference"),
+    ("psnr_control", pa.float64(), "true PSNR of the control, dB; null without a reference"),
+    ("verdict", pa.string(), "good, suspect, failed, or empty for a skipped tile"),
+    ("verdict_reason", pa.string(), "why it is not good"),
+    ("seconds", pa.float64(), "the tile's share of the fit's wall time"),
+    ("device", pa.string(), "cpu, cuda:0 ..."),
+    ("peak_bytes", pa.int64(), "peak memory of the worker (CPU: resident, GPU: allocated) when the tile was done"),
+    ("attempts", pa.int32(), "how often its lot was begun"),
+    ("finished_at", pa.timestamp("ms", tz="UTC"), "when the tile's lot was committed"),
+]
+
+SCHEMA = pa.schema([pa.field(name, kind) for name, kind, _ in _COLUMNS], metadata={"selfmend_schema": SCHEMA_VERSION})
+MEANING = {name: meaning for name, _, meaning in _COLUMNS}

@@ -1,0 +1,97 @@
+"""The nouns of a plan: what was measured of an input, how it is cut, and which shards are restored together."""
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from tasks.tiling import TileGrid
+
+
+@dataclass(frozen=True)
+class ChannelNoise:
+    """Noise of one channel in data units: Var[y | x] = gain x + variance; correlation is that of neighbouring pixels."""
+
+    gain: float
+    variance: float
+    correlation: float = 0.0
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one cheap pass over sampled windows says of an input. One number per channel, never per tile.
+
+    offset and scale: (value - offset) / scale brings the channel to about 0 ... 1. noise: as the catalogue says, or as
+    estimated. valid: share of the sampled pixels that were measured. textured: share of the sampled windows that hold more
+    than one value.
+    """
+
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+    noise: tuple[ChannelNoise, ...]
+    noise_source: str  # "catalogue" or "estimate"
+    stabilised: bool  # whether the noise depends on the signal so much that it goes through the Anscombe transform
+    valid: float
+    textured: float
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """One input of a plan. `key` names this very restoration: another input, recipe or code version is another key."""
+
+    name: str  # path below OUT/<collection>, without .zarr; safe as a relative path
+    uri: str
+    fingerprint: str
+    key: str
+    dims: tuple[str, ...]  # the input's own axes, in the order t, c, z, y, x
+    dtype: str
+    grid: TileGrid
+    survey: Survey
+    reference: str | None = None  # URI of the clean twin
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of neighbouring shards of one input: first shard and the one behind the last."""
+
+    input: str
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Lot:
+    """What one worker restores together: the unit of work, retry, commit and resume. Never re-formed."""
+
+    id: str
+    parts: tuple[Part, ...]
+    tiles: int
+    batch: int  # tiles fitted at once
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will run. Kept as plan.json in the work area; the lots of a resumed run are those of its plan."""
+
+    collection: str
+    key: str  # of facts, recipe and code version: names the work area
+    facts: dict[str, object]
+    recipe: dict[str, object]
+    versions: dict[str, str]
+    inputs: tuple[InputPlan, ...]
+    lots: tuple[Lot, ...]
+
+    def input(self, name: str) -> InputPlan:
+        """An input by its name."""
+        return next(entry for entry in self.inputs if entry.name == name)
+
+    def to_json(self) -> bytes:
+        """The plan as it is kept."""
+        return _PLAN.dump_json(self, indent=1)
+
+    @staticmethod
+    def from_json(text: bytes) -> "Plan":
+        """A plan as it was kept."""
+        return _PLAN.validate_json(text)
+
+
+_PLAN = TypeAdapter(Plan)

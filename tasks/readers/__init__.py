@@ -1,0 +1,1 @@
+"""Readers, one format per file: the folder is the registry."""

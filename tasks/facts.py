@@ -1,0 +1,185 @@
+"""What is true of a collection, whoever runs it: where it lies, its axes, its noise, its reference."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+
+from tasks.errors import nearest
+
+AXIS_LETTERS = "tczyx"
+NOISE_KINDS = ("estimate", "gaussian", "camera", "none")
+
+Location = str | tuple[str, ...]
+
+
+class Fact(BaseModel):
+    """Base of all facts: they never change, and a key that nobody knows is an error."""
+
+    # JSON has no NaN, and a nodata value often is one.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class PixelSize(Fact):
+    """Distance between neighbouring pixels. Axes left out keep what the file says."""
+
+    y: float | None = Field(default=None, gt=0, description="Size of a pixel along y, in `unit`.")
+    x: float | None = Field(default=None, gt=0, description="Size of a pixel along x, in `unit`.")
+    z: float | None = Field(default=None, gt=0, description="Distance between two planes of a stack, in `unit`.")
+    t: float | None = Field(default=None, gt=0, description="Time between two frames, in seconds.")
+    unit: str = Field(
+        default="micrometer", min_length=1, description="Unit of y, x and z, in full: micrometer, metre, ..."
+    )
+
+
+class GaussianNoise(Fact):
+    """The same noise everywhere."""
+
+    kind: Literal["gaussian"]
+    sigma: float = Field(gt=0, description="Standard deviation, in data units.")
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(gain, variance) of Var[y | x] = gain x + variance, in data units."""
+        return 0.0, self.sigma**2
+
+
+class CameraNoise(Fact):
+    """A camera that counts photo-electrons: shot noise and read noise on top of an offset."""
+
+    kind: Literal["camera"]
+    gain: float = Field(gt=0, description="Data units per photo-electron.")
+    offset: float = Field(default=0.0, description="Value of a pixel that no light reached, in data units.")
+    read_noise: float = Field(default=0.0, ge=0, description="Standard deviation in the dark, in data units.")
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(gain, variance) of Var[y | x] = gain x + variance, in data units; the variance may be below zero."""
+        return self.gain, self.read_noise**2 - self.gain * self.offset
+
+
+class KnownNone(Fact):
+    """The data hold no noise worth removing: only blur, or missing pixels."""
+
+    kind: Literal["none"]
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(gain, variance) of Var[y | x] = gain x + variance: nothing."""
+        return 0.0, 0.0
+
+
+def _noise_kind(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value if value == "estimate" else None
+    return value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+Noise = Annotated[
+    Annotated[Literal["estimate"], Tag("estimate")]
+    | Annotated[GaussianNoise, Tag("gaussian")]
+    | Annotated[CameraNoise, Tag("camera")]
+    | Annotated[KnownNone, Tag("none")],
+    Discriminator(
+        _noise_kind,
+        custom_error_type="noise_kind",
+        custom_error_message=(
+            "allowed are 'estimate', 'none', {kind: gaussian, sigma} and {kind: camera, gain, offset, read_noise}"
+        ),
+    ),
+]
+
+
+class Reference(Fact):
+    """Clean twins of the inputs, for measuring how good a restoration is. Never used for restoring.
+
+    Pairing: where names agree (path below the pattern's fixed part, without extension), an input gets the twin of its
+    name, and inputs without one go without. Where no name agrees, a single twin serves all inputs, and as many twins as
+    inputs pair in order. Anything else is an error.
+    """
+
+    source: Location = Field(description="Path, glob or URI of the clean twins, or a list of them.")
+    match: Literal["none", "affine"] = Field(
+        default="none",
+        description="affine: capture and twin do not share an intensity scale, so gain and offset are fitted before "
+        "they are compared. none: they share it.",
+    )
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _is_location(cls, value: Any) -> Any:
+        return location(value)
+
+
+class Facts(Fact):
+    """One collection of the catalogue: many inputs of one kind."""
+
+    title: str = Field(min_length=1, description="What it is, in a line.")
+    source: Location = Field(
+        description="Path, glob ('**' for sub-folders), folder, Zarr store or URI (s3://, https://, skimage://), or a "
+        "list of them. $VARIABLES and ~ are expanded; relative paths are relative to the catalogue's file."
+    )
+    reader: str | None = Field(default=None, description="Name of a reader, where the file's name and content mislead.")
+    axes: str | None = Field(
+        default=None,
+        description="Names of the file's axes in the file's order, letters of 'tczyx', where it does not say them.",
+    )
+    channels: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Names of the channels or bands, in order."
+    )
+    pixel_size: PixelSize | None = Field(
+        default=None, description="Pixel sizes, where the file does not say or misstates them."
+    )
+    noise: Noise = Field(
+        default="estimate",
+        description="estimate (from the data), none, gaussian or camera, with numbers in data units.",
+    )
+    psf: str | None = Field(
+        default=None, description="Path or URI of the point spread function, an image that sums to 1."
+    )
+    nodata: float | None = Field(
+        default=None, description="Value of pixels that were not measured; NaN never counts as measured."
+    )
+    crs: str | None = Field(
+        default=None, description="Coordinate reference system, e.g. 'EPSG:32633'; normally read from the file."
+    )
+    reference: Reference | None = Field(default=None, description="Clean twins to compare with.")
+    licence: str | None = Field(default=None, description="Terms under which the data may be used.")
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _is_location(cls, value: Any) -> Any:
+        return location(value)
+
+    @field_validator("reader")
+    @classmethod
+    def _is_reader(cls, name: str | None) -> str | None:
+        from tasks.readers import reader_names
+
+        if name is not None and name not in reader_names():
+            raise ValueError(
+                f"there is no reader '{name}'; known: {', '.join(reader_names())}.{nearest(name, reader_names())}"
+            )
+        return name
+
+    @field_validator("axes")
+    @classmethod
+    def _are_axes(cls, axes: str | None) -> str | None:
+        if axes is None:
+            return None
+        axes = axes.lower()
+        if set(axes) - set(AXIS_LETTERS) or len(set(axes)) < len(axes) or not set("yx") <= set(axes):
+            raise ValueError("expected letters of 'tczyx', each once, y and x among them")
+        return axes
+
+    @field_validator("noise", mode="before")
+    @classmethod
+    def _bare_none(cls, value: Any) -> Any:
+        return {"kind": "none"} if value == "none" else value
+
+
+def location(value: Any) -> Any:
+    """One sentence instead of one per member of the union."""
+    entries = value if isinstance(value, (list, tuple)) else [value]
+    if not entries or not all(isinstance(entry, str) and entry.strip() for entry in entries):
+        raise ValueError("expected a path, glob or URI, or a list of them")
+    return value

@@ -1,0 +1,151 @@
+"""Pixels -> Problem: read windows, fill what was not measured, stabilise and scale, pad, to the device. And back."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+from torch.nn import functional
+
+from il_models.degradations import Identity
+from il_models.noise import Noise, inverse_stabilised, stabilised
+from il_models.problem import Problem
+from tasks.plan import InputPlan
+from tasks.tiling import AXES, Box
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Pixels = NDArray[np.float32]
+Valid = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A plane of an input as it was read: raw values (c, h, w) in data units, and which pixels were measured (h, w)."""
+
+    entry: InputPlan
+    channels: slice  # of the input's channels
+    raw: Pixels
+    valid: Valid
+    seed: int
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """Between data units and problem units, per tile and channel: (stabilised(y) - offset) / scale.
+
+    noise: of the data where it is stabilised, otherwise gain 0 and variance 1, which leaves values alone.
+    offset, scale: (b, c), in stabilised units, from the input's survey.
+    """
+
+    noise: Noise
+    offset: Tensor
+    scale: Tensor
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Data units -> problem units, (b, c, h, w)."""
+        return (stabilised(raw, self.noise) - self.offset[..., None, None]) / self.scale[..., None, None]
+
+    def backward(self, x: Tensor) -> Tensor:
+        """Estimates in problem units -> data units, by the exact unbiased inverse."""
+        return inverse_stabilised(x * self.scale[..., None, None] + self.offset[..., None, None], self.noise)
+
+    def take(self, index: Tensor) -> "Intensity":
+        """That of some of the tiles."""
+        return Intensity(self.noise.take(index), self.offset[index], self.scale[index])
+
+
+def read_box(array: "xr.DataArray", box: Box) -> NDArray[np.generic]:
+    """Raw pixels of a box, 5-D over t, c, z, y, x; axes that the input does not have are of size 1.
+
+    The dask scheduler is named, for inside a Dask worker the default would hand the reading back to the cluster.
+    """
+    index = {axis: part for axis, part in zip(AXES, box.slices, strict=True) if axis in array.dims}
+    values = np.asarray(array.isel(index).data.compute(scheduler="synchronous"))
+    return values.reshape(box.shape)
+
+
+def valid_pixels(raw: NDArray[np.generic], nodata: float | None) -> Valid:
+    """Where all channels were measured: finite and not nodata. (t, c, z, y, x) -> (t, 1, z, y, x)."""
+    measured = np.isfinite(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
+    if nodata is not None and np.isfinite(nodata):
+        measured &= raw != np.asarray(nodata, dtype=np.float64).astype(raw.dtype)
+    return measured.all(axis=1, keepdims=True)
+
+
+def seed_of(run_seed: int, collection: str, name: str, place: str) -> int:
+    """63 bits from (run seed, collection, input, tile): the same on every machine and in every retry."""
+    text = "\0".join([str(run_seed), collection, name, place])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def filled(raw: Pixels, valid: Valid) -> Pixels:
+    """Unmeasured pixels get the value of the nearest measured one, so that no network sees a cliff at their edge."""
+    if valid.all() or not valid.any():
+        return np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0) if not valid.all() else raw
+    rows, columns = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    return np.asarray(raw[:, rows, columns])
+
+
+def make_problem(windows: list[Window], multiple: int, device: torch.device) -> tuple[Problem, Intensity]:
+    """b windows of one shape as a problem, sides padded to a multiple by reflection. Padding counts as not measured."""
+    raw = torch.from_numpy(np.stack([filled(window.raw, window.valid) for window in windows])).to(device)
+    mask = torch.from_numpy(np.stack([window.valid for window in windows]))[:, None].to(device)
+    intensity = _intensity(windows, device)
+    y = intensity.forward(raw)
+    height, width = y.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    seeds = torch.tensor([window.seed for window in windows], dtype=torch.int64, device=device)
+    problem = Problem(
+        y=_padded(y, below, right),
+        A=Identity(),
+        noise=_noise(windows, intensity, device),
+        mask=functional.pad(mask, (0, right, 0, below)),
+        seeds=seeds,
+    )
+    return problem, intensity
+
+
+def _intensity(windows: list[Window], device: torch.device) -> Intensity:
+    noise = Noise(
+        gain=_per_channel(windows, lambda entry, c: entry.survey.noise[c].gain if entry.stabilised else 0.0, device),
+        variance=_per_channel(windows, lambda entry, c: entry.survey.noise[c].variance if entry.stabilised else 1.0, device),
+        correlation=torch.zeros(len(windows), device=device),
+    )
+    low = _per_channel(windows, lambda entry, c: entry.survey.offset[c], device)
+    high = low + _per_channel(windows, lambda entry, c: entry.survey.scale[c], device)
+    low, high = (stabilised(value[..., None, None], noise)[..., 0, 0] for value in (low, high))
+    return Intensity(noise, low, (high - low).clamp(min=1e-12))
+
+
+def _noise(windows: list[Window], intensity: Intensity, device: torch.device) -> Noise:
+    """Of the problem: constant, for signal-dependent noise is stabilised or taken at the middle of the range."""
+
+    def variance(entry: InputPlan, c: int) -> float:
+        if entry.stabilised:
+            return 1.0
+        noise, middle = entry.survey.noise[c], (entry.survey.low[c] + entry.survey.high[c]) / 2
+        return max(noise.gain * middle + noise.variance, 0.0)
+
+    correlation = [max(noise.correlation for noise in window.entry.survey.noise[window.channels]) for window in windows]
+    return Noise(
+        gain=torch.zeros_like(intensity.scale),
+        variance=_per_channel(windows, variance, device) / intensity.scale**2,
+        correlation=torch.tensor(correlation, device=device),
+    )
+
+
+def _per_channel(windows: list[Window], value: object, device: torch.device) -> Tensor:
+    rows = [[value(w.entry, c) for c in range(w.channels.start, w.channels.stop)] for w in windows]  # type: ignore[operator]
+    return torch.tensor(rows, dtype=torch.float32, device=device)
+
+
+def _padded(y: Tensor, below: int, right: int) -> Tensor:
+    height, width = y.shape[-2:]
+    y = functional.pad(y, (0, right, 0, 0), mode="reflect" if width > right else "replicate") if right else y
+    return functional.pad(y, (0, 0, 0, below), mode="reflect" if height > below else "replicate") if below else y

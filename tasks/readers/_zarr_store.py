@@ -1,0 +1,71 @@
+"""What Zarr stores say of themselves, on a disk or behind a URI."""
+
+import json
+import os
+from typing import Any
+
+from tasks.errors import InputError
+from tasks.listing import STORE_MARKERS
+from tasks.locations import cause, connect, plain, scheme, split_variable, suffix
+
+
+def is_store(uri: str) -> bool:
+    """Whether it is a Zarr store: by its extension, or by the marker files in a folder."""
+    store, _ = split_variable(uri)
+    if suffix(store) == ".zarr":
+        return True
+    local = plain(store)
+    return scheme(store) == "" and any(os.path.exists(os.path.join(local, marker)) for marker in STORE_MARKERS)
+
+
+def root_attributes(uri: str) -> dict[str, Any]:
+    """Attributes of the store's root, of Zarr 3 or 2; empty where there are none. Raises InputError for broken JSON."""
+    store, _ = split_variable(uri)
+    if (text := _text(store, "zarr.json")) is not None:
+        return dict(_parsed(text, f"{store}/zarr.json").get("attributes") or {})
+    if (text := _text(store, ".zattrs")) is not None:
+        return _parsed(text, f"{store}/.zattrs")
+    return {}
+
+
+def ngff_attributes(uri: str) -> dict[str, Any] | None:
+    """What OME-Zarr says of the store: 'multiscales', 'plate', 'omero', ...; None where it is no OME-Zarr."""
+    attributes = root_attributes(uri)
+    found = attributes.get("ome", attributes)
+    return found if isinstance(found, dict) and {"multiscales", "plate", "bioformats2raw.layout"} & set(found) else None
+
+
+def zarr_target(uri: str) -> Any:
+    """What zarr-python and xarray open: the path, or a store behind the URI. Raises InputError without the package."""
+    if scheme(uri) == "":
+        return plain(uri)
+    connect(uri)
+    from zarr.storage import FsspecStore
+
+    return FsspecStore.from_url(uri, read_only=True)
+
+
+def _text(store: str, name: str) -> str | None:
+    if scheme(store) == "":
+        path = os.path.join(plain(store), name)
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    files, path = connect(store)
+    try:
+        return str(files.cat_file(f"{path.rstrip('/')}/{name}").decode("utf-8", "replace"))
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        raise InputError(f"'{store}' cannot be reached: {cause(error)}.") from error
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where} is broken: {error}.") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{where} is broken: expected a mapping.")
+    return found

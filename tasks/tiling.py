@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 AXES = ("t", "c", "z", "y", "x")
@@ -42,8 +42,8 @@ class TileGrid:
     """Tiles and shards of one input.
 
     shape: pixels of the input. core: pixels that a tile owns; the last tile of an axis may own fewer.
-    halo: pixels that a tile borrows on either side. All windows (core and halo) of an input have one shape: at the border
-    they shift inwards, so that tiles fit into one batch; an input smaller than a window is one window.
+    halo: pixels that a tile borrows on either side. All windows (core and halo) of an input have one shape: at the
+    border they shift inwards, so that tiles fit into one batch; an input smaller than a window is one window.
     ramp: on either side of the border between two cores, pixels over which the two are blended; 0 cuts there.
     shard: pixels of a shard, a multiple of core along each axis. Tiles and shards are numbered in row-major order.
 
@@ -64,9 +64,13 @@ class TileGrid:
             if n < 1 or core < 1 or min(halo, ramp) < 0:
                 raise ValueError(f"Axis {axis}: {n} pixels in tiles of {core} with halo {halo}: not a grid.")
             if ramp > halo or 2 * ramp > core:
-                raise ValueError(f"Axis {axis}: a ramp of {ramp} px needs a halo >= {ramp} px and tiles >= {2 * ramp} px.")
+                raise ValueError(
+                    f"Axis {axis}: a ramp of {ramp} px needs a halo >= {ramp} px and tiles >= {2 * ramp} px."
+                )
             if shard % core:
-                raise ValueError(f"Axis {axis}: a shard of {shard} px cuts tiles of {core} px; use a multiple of {core}.")
+                raise ValueError(
+                    f"Axis {axis}: a shard of {shard} px cuts tiles of {core} px; use a multiple of {core}."
+                )
 
     @property
     def tile_counts(self) -> Five:
@@ -126,13 +130,17 @@ class TileGrid:
     @property
     def shard_box_shape(self) -> Five:
         """The largest shape of a shard with its margins: what is stored per shard."""
-        return _five(
-            min(n, shard + 2 * ramp) for n, shard, ramp in zip(self.shape, self.shard, self.ramp, strict=True)
-        )
+        return _five(min(n, shard + 2 * ramp) for n, shard, ramp in zip(self.shape, self.shard, self.ramp, strict=True))
 
     def tiles_of(self, shard: int) -> list[int]:
         """The tiles of a shard, in order."""
         return list(_numbers(self.shard_core(shard), self.core, self.tile_counts))
+
+    def tile_behind(self, tile: int, axis: int) -> int | None:
+        """The next tile along an axis, or None behind the last."""
+        stride = math.prod(self.tile_counts[axis + 1 :])
+        last = tile // stride % self.tile_counts[axis] == self.tile_counts[axis] - 1
+        return None if last else tile + stride
 
     def shard_of(self, tile: int) -> int:
         """The shard that a tile belongs to."""
@@ -147,6 +155,12 @@ class TileGrid:
             _five(max(0, a - ramp) for a, ramp in zip(box.start, self.ramp, strict=True)),
             _five(min(n, b + ramp) for b, ramp, n in zip(box.stop, self.ramp, self.shape, strict=True)),
         )
+
+
+def boxes(shape: Five, size: Five) -> Iterator[Box]:
+    """Boxes of one size that partition a shape, in row-major order; the last of an axis may be smaller."""
+    counts = _five(-(-n // s) for n, s in zip(shape, size, strict=True))
+    return (_cell(number, counts, size, shape) for number in range(math.prod(counts)))
 
 
 def _cell(number: int, counts: Five, size: Five, shape: Five) -> Box:
@@ -170,5 +184,6 @@ def _numbers(box: Box, size: Five, counts: Five) -> Iterator[int]:
         yield number
 
 
-def _five(values: object) -> Five:
-    return tuple(int(value) for value in values)  # type: ignore[attr-defined, return-value]
+def _five(values: Iterable[int]) -> Five:
+    t, c, z, y, x = values
+    return int(t), int(c), int(z), int(y), int(x)

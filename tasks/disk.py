@@ -1,0 +1,75 @@
+"""Writing to a local disk so that it outlives a power cut, and what to say when it does not work."""
+
+import errno
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PARTIAL = ".partial"  # the end of names of files that are being written; zarr uses the same
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old bytes or the new; durable once this returns."""
+    partial = file.with_name(f".{uuid.uuid4().hex}{PARTIAL}")
+    make_folder(file.parent)
+    try:
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync(file.parent)
+
+
+def move_folder(source: Path, goal: Path) -> None:
+    """Rename a folder in one step. Nothing may be at the goal, and both must lie on one disk."""
+    make_folder(goal.parent)
+    os.replace(source, goal)
+    sync(goal.parent)
+    sync(source.parent)
+
+
+def sync_files(top: Path, names: Iterable[str]) -> None:
+    """Make files below a folder durable: the files, and the folders that name them."""
+    files = [top / name for name in names]
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(top)}
+    for path in (*files, *sorted(folders, reverse=True), top.parent):
+        sync(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, durably."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def explaining(where: str) -> Iterator[None]:
+    """Turn what the system says of a failed write into a sentence. Raises OSError with the same errno."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            said = f"No space is left for '{where}'; free some and run the same command again: what is done stays done."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            said = f"'{where}' cannot be written: {why}; choose another output, or change its permissions."
+        else:
+            said = f"'{where}' cannot be written: {why}; when that is mended, run the same command again."
+        raise OSError(error.errno or errno.EIO, said) from error

@@ -1,0 +1,44 @@
+"""One run at a time in a folder of a local disk. The system frees the lock of a run that died."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tasks.errors import RequestError
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder.
+
+    Who holds it stands in a file beside the lock: older versions of filelock empty the lock file when they try it.
+
+    Raises:
+        RequestError: another run holds it; the message says which and since when.
+    """
+    facts = folder / ".lock.json"
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        who = _holder(facts)
+        raise RequestError(f"Another run{who} is at work in '{folder}'; wait until it has ended, or stop it.") from None
+    try:
+        facts.write_text(json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}))
+        yield
+    finally:
+        facts.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(facts: Path) -> str:
+    try:
+        known = json.loads(facts.read_text())
+        return f" (process {known['pid']}, since {known['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,220 @@
+"""A folder on a local disk or behind any fsspec URI: the only way by which results are read, listed and written."""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.disk import PARTIAL, explaining, move_folder, sync_files, write_whole
+from tasks.errors import RequestError
+from tasks.locks import held
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+_REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+(://|::)")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder. Needs not exist: writing makes it. Small enough to be handed to any worker.
+
+    uri: a path, or what fsspec understands, such as s3://bucket/folder. Access keys and endpoints come from the
+    environment, as the library behind the URI wants them.
+    """
+
+    uri: str
+
+    def __post_init__(self) -> None:
+        """Write a local path out in full, for another process may stand in another folder."""
+        uri = self.uri
+        for prefix in ("file://", "local://"):
+            uri = uri.removeprefix(prefix)
+        full = uri.rstrip("/") if _REMOTE.match(uri) else os.path.abspath(os.path.expanduser(uri))
+        object.__setattr__(self, "uri", full)
+
+    def __truediv__(self, name: str) -> "Place":
+        """A folder below this one.
+
+        Raises:
+            RequestError: the name leads out of this place, or holds characters that no file system likes.
+        """
+        return Place(f"{self.uri}/{_checked(name)}")
+
+    @property
+    def local(self) -> Path | None:
+        """The folder on this machine's disks, or None."""
+        return None if _REMOTE.match(self.uri) else Path(self.uri)
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if self.local:
+            return (self.local / _checked(name)).read_bytes()
+        fs, path = self._remote(name)
+        return fs.cat_file(path)
+
+    def checksum(self, name: str) -> str:
+        """SHA-256 of a file, in hexadecimal, read piece by piece.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if not self.local:
+            return hashlib.sha256(self.read(name)).hexdigest()
+        with (self.local / _checked(name)).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def exists(self, name: str = "") -> bool:
+        """Whether there is a file or a folder of this name."""
+        if self.local:
+            return (self.local / _checked(name)).exists()
+        fs, path = self._remote(name)
+        return bool(fs.exists(path))
+
+    def names(self, folder: str = "") -> list[str]:
+        """All files below a folder, at any depth, as names relative to it; sorted; without those being written."""
+        if self.local:
+            top = self.local / _checked(folder)
+            found = [os.path.relpath(os.path.join(at, file), top) for at, _, files in os.walk(top) for file in files]
+        else:
+            _, top_path = self._remote(folder)
+            found = [path[len(top_path) :].lstrip("/") for path in self._objects(folder)]
+        return sorted(name for name in found if not name.endswith(PARTIAL))
+
+    def folders(self) -> list[str]:
+        """The folders directly in this one, sorted."""
+        if self.local:
+            there = os.scandir(self.local) if self.local.is_dir() else ()
+            return sorted(entry.name for entry in there if entry.is_dir())
+        fs, path = self._remote()
+        try:
+            listed = fs.ls(path, detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in listed if entry["type"] == "directory")
+
+    def size(self, folder: str = "") -> int:
+        """Bytes of all files below a folder."""
+        if self.local:
+            return sum((self.local / folder / name).stat().st_size for name in self.names(folder))
+        return sum(int(facts["size"]) for facts in self._objects(folder).values())
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file whole: a reader sees the old bytes or the new, and once this returns they outlive a power cut.
+
+        Raises:
+            OSError: it cannot be written; the message says where, why, and what to do.
+        """
+        with explaining(f"{self.uri}/{name}"):
+            if self.local:
+                write_whole(self.local / _checked(name), data)
+            else:
+                fs, path = self._remote(name)
+                fs.pipe_file(path, data)
+
+    def remove(self, name: str = "") -> None:
+        """Remove a file, or a folder with all that is in it; nothing there is as good."""
+        if self.local:
+            path = self.local / _checked(name)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            return
+        fs, _ = self._remote()
+        for found in self._objects(name):
+            fs.rm_file(found)
+
+    def move(self, to: "Place") -> None:
+        """Rename this folder in one step; both must lie on one local disk, and nothing at the goal.
+
+        Raises:
+            OSError: not one disk, or something is there.
+        """
+        if not (self.local and to.local):
+            raise OSError(errno.EXDEV, f"'{self.uri}' cannot be renamed to '{to.uri}': only local folders can.")
+        with explaining(to.uri):
+            move_folder(self.local, to.local)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Make files durable that something else wrote here: the files, and the folders that name them."""
+        if self.local:
+            sync_files(self.local, [_checked(name) for name in names])
+
+    def store(self) -> "Store":
+        """This place as a Zarr store."""
+        if self.local:
+            from zarr.storage import LocalStore
+
+            return LocalStore(self.local)
+        from zarr.storage import FsspecStore
+
+        return FsspecStore.from_url(self.uri)
+
+    def free_bytes(self) -> int | None:
+        """Bytes that still fit, or None where nobody knows."""
+        if not self.local:
+            return None
+        there = next(folder for folder in (self.local, *self.local.parents) if folder.exists())
+        return shutil.disk_usage(there).free
+
+    def require_writable(self) -> None:
+        """Try to write, before anything is spent.
+
+        Raises:
+            RequestError: it does not work.
+        """
+        probe = f".probe-{uuid.uuid4().hex}"
+        try:
+            self.write(probe, b"selfmend")
+            self.remove(probe)
+        except (OSError, ImportError, ValueError) as error:
+            said = getattr(error, "strerror", None) or f"'{self.uri}' cannot be written: {error}."
+            raise RequestError(said) from error
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep a second run out of this folder while the context lasts; a run that died holds nobody back.
+
+        Not yet on object stores: there two runs on one output do the same work twice, and end in the same state.
+
+        Raises:
+            RequestError: another run holds it, or nothing can be written here.
+        """
+        if not self.local:
+            return nullcontext()
+        self.require_writable()
+        return held(self.local)
+
+    def _remote(self, name: str = "") -> tuple[Any, str]:
+        """File system and path. Forgets listings, for other processes write here too."""
+        import fsspec
+
+        fs, path = fsspec.core.url_to_fs(self.uri)
+        fs.invalidate_cache()
+        checked = _checked(name)
+        return fs, f"{path.rstrip('/')}/{checked}" if checked else path
+
+    def _objects(self, folder: str) -> dict[str, dict[str, Any]]:
+        fs, path = self._remote(folder)
+        try:
+            return dict(fs.find(path, detail=True))
+        except FileNotFoundError:
+            return {}
+
+
+def _checked(name: str) -> str:
+    parts = name.split("/") if name else []
+    if any(part in ("", ".", "..") for part in parts) or "\\" in name or "::" in name or not name.isprintable():
+        raise RequestError(f"{name!r} is not a name below a folder: use words between single slashes, without '..'.")
+    return name

@@ -1,0 +1,180 @@
+"""All lots of an input done -> one image: margins joined, cast, half-size copies, verdict map, made visible."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.blend import Pixels, join
+from tasks.encoding import open_stored, shard_objects
+from tasks.geozarr import IMAGE, VERDICT, geo_documents, verdict_dims
+from tasks.image_facts import ImageFacts, image_facts
+from tasks.ngff import VERDICT as LABELS
+from tasks.ngff import ngff_documents
+from tasks.pixels import Counts, finished, halved, verdict_pixels
+from tasks.place import Place
+from tasks.plan import InputPlan
+from tasks.showing import (
+    MARK,
+    ROOT,
+    building_site,
+    json_safe,
+    published_facts,
+    published_key,
+    recover,
+    show,
+    waiting_key,
+)
+from tasks.stores import check_shard, read_part, work_array
+from tasks.tiling import AXES, Box, Five, boxes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Documents = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class PublishJob:
+    """An input whose lots are all done, and what its image is to become.
+
+    input: as the plan has it. out: folder of the collection. work: work area of the plan.
+    source: the input, opened; its metadata are copied. read_source: raw pixels of a box, (t, c, z, y, x).
+    checksums: of every shard, from the records. verdicts: a code of image_facts.VERDICTS per tile.
+    dtype: "same" or float32. chunk: side of a stored chunk in pixels. pyramid: whether to store half-size copies.
+    provenance: what else the image shall say of how it was made; JSON, and the same whenever it is made.
+    """
+
+    input: InputPlan
+    out: Place
+    work: Place
+    source: "xr.DataArray"
+    read_source: Callable[[Box], NDArray[Any]]
+    checksums: dict[int, str]
+    verdicts: NDArray[np.uint8]
+    dtype: str
+    chunk: int
+    pyramid: bool
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Published:
+    """An image that readers see. clipped: pixels that the type could not hold, by channel."""
+
+    clipped: dict[str, int]
+    bytes_written: int
+
+
+def publish_input(job: PublishJob) -> Published:
+    """Make the image of an input and show it; where it is shown already, nothing is done.
+
+    Killed anywhere and started again, it writes the same bytes. Memory is bounded by a few blocks, never by the image.
+
+    Raises:
+        TornShard: a shard is not what its record says; nothing is shown.
+        InputError: something else stands where the image is to be.
+        OSError: it cannot be written.
+    """
+    name = job.input.name
+    recover(job.out, job.work, name)
+    if published_key(job.out, name) != job.input.key:
+        if waiting_key(job.work, name) != job.input.key:
+            _build(job, building_site(job.out, job.work, name))
+        show(job.out, job.work, name)
+    facts = published_facts(job.out, name) or {}
+    return Published(dict(facts.get("clipped", {})), job.out.size(f"{name}.zarr"))
+
+
+def _build(job: PublishJob, site: Place) -> None:
+    """All of an image; its root last, by which it is known to be complete."""
+    provenance = json_safe({**job.provenance, "key": job.input.key})
+    json.dumps(provenance)  # what JSON cannot say shall fail before the work, not after
+    facts = image_facts(job.input, job.source, job.dtype, job.chunk, job.pyramid)
+    documents = ngff_documents(facts) if facts.layout == "ngff" else geo_documents(facts, job.source)
+    for name in sorted(documents.keys() - {ROOT}):
+        site.write(name, documents[name])
+    clipped = _write_image(job, facts, documents, site)
+    _write_copies(facts, documents, site)
+    _write_verdicts(job, facts, documents, site)
+    root = json.loads(documents[ROOT])
+    root["attributes"][MARK] = {**provenance, "clipped": clipped}
+    site.write(ROOT, json.dumps(root, indent=2, allow_nan=False).encode())
+
+
+def _write_image(job: PublishJob, facts: ImageFacts, documents: Documents, site: Place) -> dict[str, int]:
+    """Full resolution, one stored object after the other; pixels that were clipped, by channel."""
+    path = _image_path(facts, 0)
+    read, dtype = _verified(job), np.dtype(facts.dtype)
+    clipped: Counts = np.zeros(facts.shape[1], np.int64)
+    for box in boxes(facts.shape, facts.shards(facts.shape)):
+        image = join(job.input.grid, box, read)
+        pixels, outside = finished(image, dtype, partial(job.read_source, box))
+        clipped[box.start[1] : box.stop[1]] += outside
+        _write_block(site, path, documents, facts.dims, box, pixels)
+    names = facts.channels if len(set(facts.channels)) == facts.shape[1] else map(str, range(facts.shape[1]))
+    return dict(zip(names, clipped.tolist(), strict=True))
+
+
+def _write_copies(facts: ImageFacts, documents: Documents, site: Place) -> None:
+    """Half-size copies, each from the one before."""
+    for level, (larger, shape) in enumerate(zip(facts.levels, facts.levels[1:], strict=False), start=1):
+        before = open_stored(site, _image_path(facts, level - 1))
+        for box in boxes(shape, facts.shards(shape)):
+            wide = _twice(box, larger)
+            pixels = np.asarray(before[facts.own(wide.slices)]).reshape(wide.shape)
+            _write_block(site, _image_path(facts, level), documents, facts.dims, box, halved(pixels, facts.nodata))
+
+
+def _write_verdicts(job: PublishJob, facts: ImageFacts, documents: Documents, site: Place) -> None:
+    """The verdict map, and its half-size copies."""
+    dims = facts.dims if facts.layout == "ngff" else verdict_dims(facts)
+    for level, shape in enumerate(facts.levels):
+        path = f"{LABELS}/{level}" if facts.layout == "ngff" else VERDICT
+        whole = facts.verdict_shape(shape)
+        for box in boxes(whole, facts.shards(whole if facts.layout == "ngff" else shape)):
+            pixels = verdict_pixels(job.input.grid, job.verdicts, box, 2**level)
+            _write_block(site, path, documents, dims, box, pixels)
+
+
+def _verified(job: PublishJob) -> Callable[[int, Box], Pixels]:
+    """Reads parts of shards; each shard is compared with its record when it is first needed."""
+    place = work_array(job.work, job.input.name)
+    seen: set[int] = set()
+    opened: list[Any] = []
+
+    def read(shard: int, box: Box) -> Pixels:
+        if shard not in seen:
+            check_shard(place, shard, job.checksums.get(shard))
+            seen.add(shard)
+        if not opened:
+            opened.append(open_stored(place))
+        return read_part(opened[0], job.input.grid, shard, box)
+
+    return read
+
+
+def _write_block(
+    site: Place, path: str, documents: Documents, dims: tuple[str, ...], box: Box, pixels: NDArray[Any]
+) -> None:
+    """Whole shards of an array, from pixels over all five axes; `dims` are those that the array has."""
+    own = [axis in dims for axis in AXES]
+    at = tuple(part for part, has in zip(box.slices, own, strict=True) if has)
+    shape = tuple(n for n, has in zip(box.shape, own, strict=True) if has)
+    metadata = documents[f"{path}/zarr.json"]
+    for name, data in shard_objects(metadata, at, pixels.reshape(shape), keep_empty=False).items():
+        site.write(f"{path}/{name}", data)
+
+
+def _image_path(facts: ImageFacts, level: int) -> str:
+    return str(level) if facts.layout == "ngff" else IMAGE
+
+
+def _twice(box: Box, larger: Five) -> Box:
+    """The pixels of the larger copy from which a box is made."""
+    start, stop = ((*edge[:3], 2 * edge[3], 2 * edge[4]) for edge in (box.start, box.stop))
+    return Box(start, (*stop[:3], min(stop[3], larger[3]), min(stop[4], larger[4])))

@@ -1,0 +1,106 @@
+"""Making a finished image visible: whole, or not at all. Killed between any two steps, a second run ends the same.
+
+On a local disk an image is built aside, in the work area, and renamed; an older one is first moved into the work area,
+and removed at the end. An object store cannot rename: there the older goes first, and the root of the new comes last.
+"""
+
+import json
+import math
+from typing import Any
+
+from tasks.errors import InputError
+from tasks.place import Place
+
+ROOT = "zarr.json"
+MARK = "selfmend"  # the attribute of the root by which an image is known to be ours, and complete
+
+
+def published_facts(out: Place, name: str) -> dict[str, Any] | None:
+    """What a published image says of how it was made, or None where there is no complete one of ours.
+
+    Args:
+        out: folder of the collection.
+        name: of the input.
+    """
+    return _facts(out / f"{name}.zarr")
+
+
+def published_key(out: Place, name: str) -> str | None:
+    """The key of the restoration that is published under a name, or None where there is none."""
+    facts = published_facts(out, name)
+    return None if facts is None else str(facts.get("key"))
+
+
+def waiting_key(work: Place, name: str) -> str | None:
+    """The key of an image that is complete in the work area but not shown, or None where there is none."""
+    facts = _facts(_made(work, name))
+    return None if facts is None else str(facts.get("key"))
+
+
+def building_site(out: Place, work: Place, name: str) -> Place:
+    """Where an image is to be built, empty.
+
+    Raises:
+        InputError: what is to be replaced was not made by this program.
+    """
+    goal = out / f"{name}.zarr"
+    foreign = goal.exists() if goal.local else goal.exists(ROOT)
+    if foreign and _facts(goal) is None:
+        raise InputError(f"'{goal.uri}' was not made by selfmend, so it is not replaced; move it away, and run again.")
+    site = _made(work, name) if goal.local else goal
+    _discard(site)
+    return site
+
+
+def show(out: Place, work: Place, name: str) -> None:
+    """Put an image that is complete where readers look."""
+    goal, made, old = out / f"{name}.zarr", _made(work, name), _old(work, name)
+    if goal.local is None:
+        return
+    if goal.exists():
+        _discard(old)
+        goal.move(old)
+    made.move(goal)
+    _discard(old)
+
+
+def recover(out: Place, work: Place, name: str) -> None:
+    """Tidy up after a run that died while it made an image visible: one complete image is visible again."""
+    goal, made, old = out / f"{name}.zarr", _made(work, name), _old(work, name)
+    if goal.local is None:
+        return
+    whole = [store for store in (made, old) if _facts(store) is not None]
+    if old in whole and not goal.exists():
+        whole[0].move(goal)
+    _discard(old)
+
+
+def json_safe(value: Any) -> Any:
+    """The same value with null for numbers that JSON does not have: NaN and the infinities."""
+    if isinstance(value, dict):
+        return {str(key): json_safe(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_safe(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _discard(store: Place) -> None:
+    """Remove a store, its root first: what is half removed must not pass for complete."""
+    store.remove(ROOT)
+    store.remove()
+
+
+def _made(work: Place, name: str) -> Place:
+    return work / "made" / f"{name}.zarr"
+
+
+def _old(work: Place, name: str) -> Place:
+    return work / "old" / f"{name}.zarr"
+
+
+def _facts(store: Place) -> dict[str, Any] | None:
+    try:
+        facts = json.loads(store.read(ROOT)).get("attributes", {}).get(MARK)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None

@@ -1,0 +1,102 @@
+"""An input whose method returned what it saw: all its shards stored, ready to be published."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from contracts.tile_grid import windows
+from numpy.typing import NDArray
+
+from tasks.blend import blend
+from tasks.place import Place
+from tasks.plan import ChannelNoise, InputPlan, Survey
+from tasks.publish import PublishJob
+from tasks.stores import create_work, work_array, write_shard
+from tasks.tiling import AXES, Five, TileGrid
+
+
+def image(shape: tuple[int, ...], dtype: str, seed: int = 0) -> NDArray[Any]:
+    """Random values over all of a type."""
+    rng = np.random.default_rng(seed)
+    if np.dtype(dtype).kind == "f":
+        return (1000 * rng.normal(size=shape)).astype(dtype)
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, shape, np.dtype(dtype), endpoint=True)
+
+
+def source(pixels: NDArray[Any], dims: tuple[str, ...], **attrs: Any) -> xr.DataArray:
+    """An input as a reader opens it."""
+    coords = {"c": [f"band {i}" for i in range(pixels.shape[dims.index("c")])]} if "c" in dims else {}
+    return xr.DataArray(pixels, dims=dims, coords=coords, attrs={"layout": "ngff", "nodata": None, **attrs})
+
+
+def grid_of(opened: xr.DataArray, tile: int = 16, ramp: int = 4, shard: int = 48, joint: bool = True) -> TileGrid:
+    """A grid of planes, with several shards where the image is larger than one."""
+    shape: Any = tuple(opened.sizes.get(axis, 1) for axis in AXES)
+    channels = shape[1] if joint else 1
+    return TileGrid(
+        shape,
+        (1, channels, 1, tile, tile),
+        (0, 0, 0, ramp + 2, ramp + 2),
+        (0, 0, 0, ramp, ramp),
+        (1, channels, 2, shard, shard),
+    )
+
+
+def planned(opened: xr.DataArray, grid: TileGrid, name: str = "a", key: str = "key") -> InputPlan:
+    """The input in its plan."""
+    channels = grid.shape[1]
+    survey = Survey(
+        offset=(0.0,) * channels,
+        scale=(1.0,) * channels,
+        noise=(ChannelNoise(0.0, 1.0),) * channels,
+        noise_source="estimate",
+        low=(3.0,) * channels,
+        high=(250.0,) * channels,
+        valid=1.0,
+        empty=0.0,
+    )
+    return InputPlan(name, f"{name}.tif", "print", key, opened.dims, str(opened.dtype), grid, survey, False)  # type: ignore[arg-type]
+
+
+def restored(opened: xr.DataArray, grid: TileGrid, top: Place, change: float = 0.0, **other: Any) -> PublishJob:
+    """All shards stored by a method that adds `change` to what it sees; NaN where nodata stood."""
+    shape: Five = grid.shape
+    raw = opened.values.reshape(shape)
+    seen = raw.astype(np.float32) + np.float32(change)
+    nodata = opened.attrs.get("nodata")
+    if nodata is not None:
+        gaps = np.isnan(raw) if np.isnan(nodata) else raw == nodata
+        seen[np.broadcast_to(gaps.any(axis=1, keepdims=True), shape)] = np.nan
+    key, name = other.pop("key", "key"), other.pop("name", "a")
+    work = top / ".work" / key
+    place = work_array(work, name)
+    create_work(place, grid)
+    checksums = {
+        shard: write_shard(place, grid, shard, blend(grid, shard, windows(grid, shard, seen)))
+        for shard in range(grid.shards)
+    }
+    given: dict[str, Any] = {
+        "verdicts": (np.arange(grid.tiles) % 4).astype(np.uint8),
+        "dtype": "same",
+        "chunk": 32,
+        "pyramid": True,
+        "provenance": {"recipe": "identity"},
+        **other,
+    }
+    return PublishJob(
+        input=planned(opened, grid, name, key),
+        out=top,
+        work=work,
+        source=opened,
+        read_source=lambda box: raw[box.slices],
+        checksums=checksums,
+        **given,
+    )
+
+
+def digest(place: Place, name: str = "a") -> dict[str, str]:
+    """Every object of a published image, and what its bytes add up to."""
+    store = place / f"{name}.zarr"
+    return {path: hashlib.sha256(store.read(path)).hexdigest() for path in store.names()}

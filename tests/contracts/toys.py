@@ -1,0 +1,49 @@
+"""Small problems that every contract runs on."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from il_models.degradations import Identity
+from il_models.draw import Draw
+from il_models.method import Fitted, Method
+from il_models.noise import Noise
+from il_models.problem import Problem
+
+SIGMA = 0.1
+
+
+def scenes(b: int, channels: int = 1, side: int = 32) -> Tensor:
+    """Smooth scenes with an edge, another one per tile, values of about 0 to 1, (b, channels, side, side)."""
+    place = torch.linspace(0, 1, side)
+    y, x = torch.meshgrid(place, place, indexing="ij")
+    tiles = [
+        0.5 + 0.3 * torch.sin(4 * x + 3 * i + c) * torch.cos(5 * y - i) + 0.2 * (x + 0.3 * y > 0.4 + 0.1 * i)
+        for i in range(b)
+        for c in range(channels)
+    ]
+    return torch.stack(tiles).reshape(b, channels, side, side)
+
+
+def toy(b: int = 3, channels: int = 1, side: int = 32, sigma: float = SIGMA, seed: int = 7) -> tuple[Tensor, Problem]:
+    """b scenes, and the problem of denoising them."""
+    clean = scenes(b, channels, side)
+    seeds = torch.arange(b) * 1000 + seed
+    y = clean + sigma * Draw(seeds).normal(channels, side, side)
+    noise = Noise(torch.zeros(b, channels), torch.full((b, channels), sigma**2), torch.zeros(b))
+    return clean, Problem(y, Identity(), noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
+
+
+def doubled(problem: Problem) -> Problem:
+    """The problem in float64."""
+    noise = Noise(problem.noise.gain.double(), problem.noise.variance.double(), problem.noise.correlation.double())
+    return replace(problem, y=problem.y.double(), noise=noise)
+
+
+def small(kind: type[Method], **choices: Any) -> Method:
+    """A method with its default hyper-parameters but, for a fitted one, few steps."""
+    if issubclass(kind, Fitted):
+        choices = {"steps": 6, **choices}
+    return kind(**choices)

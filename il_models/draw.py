@@ -1,4 +1,4 @@
-"""One random stream per tile, counted instead of carried: the same numbers in any batch, on any device, after any retry.
+"""One random stream per tile, counted instead of carried: the same numbers in any batch, on any device, on any retry.
 
 The bits are those of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014),
 evaluated at a counter, so a stream has no state that a batch could share and none that a retry could lose.
@@ -65,9 +65,14 @@ class Draw:
 
     def _bits(self, shape: tuple[int, ...]) -> Tensor:
         self.calls += 1
-        key = mix(mix(self.seeds) + self.calls * GOLDEN)
+        key = mix(mix(self.seeds) + _wrapped(self.calls * GOLDEN))
         index = torch.arange(math.prod(shape), device=key.device)
-        return mix(key[:, None] + index * GOLDEN).reshape(-1, *shape)
+        return mix(key[:, None] + index * GOLDEN).reshape(len(key), *shape)
+
+
+def _wrapped(number: int) -> int:
+    """As a signed 64-bit number, as a tensor's products wrap."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def _fraction(bits: Tensor) -> Tensor:

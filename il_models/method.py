@@ -33,7 +33,7 @@ class Method(ABC):
 
     @abstractmethod
     def work(self, pixels: int, channels: int) -> float:
-        """Rough multiply-adds to restore one tile of so many pixels. Fixes the size of lots, so it must not be measured."""
+        """Rough multiply-adds to restore one tile of so many pixels. Fixes the size of lots, so never measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,10 @@ class Fitted(Method):
     def optimiser(self, weights: list[Tensor]) -> torch.optim.Optimizer:
         """Adam, whose arithmetic is elementwise: no tile's step sees another's gradient."""
         return torch.optim.Adam(weights, lr=self.rate)
+
+    def on_input(self) -> "Fitted":
+        """The method for fitting one network to a whole input, on random crops of it."""
+        raise NotImplementedError(f"{self.name} cannot share a network between tiles; use scope: tile.")
 
     def own_steps(self, steps: int) -> "Fitted":
         """The method for so many steps of one tile from a start that fits already: whole tile, gentle rate."""

@@ -13,8 +13,8 @@ from torch.func import functional_call, stack_module_state, vmap
 class Nets:
     """b networks with weights of their own. `weights` maps each parameter's name to a tensor whose first axis is b.
 
-    On a GPU the b networks run in the same kernels (vmap turns their convolutions into one grouped convolution). On a CPU
-    they run one after the other: there the arithmetic is the limit, a grouped convolution costs up to 2.7 times as
+    On a GPU the b networks run in the same kernels (vmap turns their convolutions into one grouped convolution). On a
+    CPU they run one after the other: there the arithmetic is the limit, a grouped convolution costs up to 2.7 times as
     much (benchmarks/results/batch.md), and a tile's numbers do not depend on its batch mates to the last bit.
     """
 
@@ -29,7 +29,7 @@ class Nets:
                 f"{type(networks[0]).__name__} has buffers; a network for internal learning must be a pure function of "
                 "its weights and inputs (for a normalisation layer set track_running_stats=False)."
             )
-        weights, _ = stack_module_state(networks)  # type: ignore[arg-type]
+        weights, _ = stack_module_state(networks)
         leaves = {name: value.detach().clone().requires_grad_() for name, value in weights.items()}
         return Nets(networks[0].to("meta"), leaves)
 
@@ -40,9 +40,15 @@ class Nets:
 
     def __call__(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *s"]:
         """Network i on its n images x[i]; further inputs have the tile axis b first as well."""
-        if x.is_cuda:
-            run = vmap(lambda weights, *inputs: functional_call(self.module, weights, inputs), randomness="error")
-            return run(self.weights, x, *more)
+        return self.together(x, *more) if x.is_cuda else self.in_turn(x, *more)
+
+    def together(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *s"]:
+        """All networks in the same kernels."""
+        run = vmap(lambda weights, *inputs: functional_call(self.module, weights, inputs), randomness="error")
+        return run(self.weights, x, *more)
+
+    def in_turn(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *s"]:
+        """One network after the other."""
         split = {name: value.unbind(0) for name, value in self.weights.items()}
         each = zip(x.unbind(0), *(extra.unbind(0) for extra in more), strict=True)
         return torch.stack(
@@ -59,7 +65,6 @@ class Nets:
     def replaced(self, weights: dict[str, Tensor]) -> "Nets":
         """Networks of the same structure with other weights."""
         return Nets(self.module, {name: value.detach().clone().requires_grad_() for name, value in weights.items()})
-
 
     @staticmethod
     def joined(parts: list["Nets"]) -> "Nets":

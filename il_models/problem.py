@@ -38,7 +38,11 @@ class Problem:
     def take(self, index: Tensor) -> "Problem":
         """The same problem for some of the tiles; index is a 1-D tensor of tile numbers or a boolean mask."""
         return Problem(
-            self.y[index], self.A.take(index), self.noise.take(index), self.mask[index], self.seeds[index.to(self.seeds.device)]
+            self.y[index],
+            self.A.take(index),
+            self.noise.take(index),
+            self.mask[index],
+            self.seeds[index.to(self.seeds.device)],
         )
 
     def to(self, device: torch.device) -> "Problem":

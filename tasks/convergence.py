@@ -58,3 +58,4 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
 
 SCHEMA = pa.schema([pa.field(name, kind) for name, kind, _ in _COLUMNS], metadata={"selfmend_schema": SCHEMA_VERSION})
 MEANING = {name: meaning for name, _, meaning in _COLUMNS}
+CONVERGENCE = "convergence"  # folder of the table, beside the images of a collection

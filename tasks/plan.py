@@ -1,10 +1,13 @@
 """The nouns of a plan: what was measured of an input, how it is cut, and which shards are restored together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
 from tasks.tiling import TileGrid
+
+
+PIXELS_VERSION = "1"  # raised when a change of the code changes restored pixels: part of every key
 
 
 @dataclass(frozen=True)
@@ -21,17 +24,18 @@ class Survey:
     """What one cheap pass over sampled windows says of an input. One number per channel, never per tile.
 
     offset and scale: (value - offset) / scale brings the channel to about 0 ... 1. noise: as the catalogue says, or as
-    estimated. valid: share of the sampled pixels that were measured. textured: share of the sampled windows that hold more
-    than one value.
+    estimated. valid: share of the sampled pixels that were measured. empty: share of the sampled windows that hold one value
+    only, or none. low and high: the 1st and 99th percentile, between which noise is judged.
     """
 
     offset: tuple[float, ...]
     scale: tuple[float, ...]
     noise: tuple[ChannelNoise, ...]
     noise_source: str  # "catalogue" or "estimate"
-    stabilised: bool  # whether the noise depends on the signal so much that it goes through the Anscombe transform
+    low: tuple[float, ...]
+    high: tuple[float, ...]
     valid: float
-    textured: float
+    empty: float
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class InputPlan:
     dtype: str
     grid: TileGrid
     survey: Survey
+    stabilised: bool  # whether the noise depends on the signal so much that it goes through the Anscombe transform
     reference: str | None = None  # URI of the clean twin
 
 
@@ -79,6 +84,7 @@ class Plan:
     versions: dict[str, str]
     inputs: tuple[InputPlan, ...]
     lots: tuple[Lot, ...]
+    rejected: dict[str, str] = field(default_factory=dict)  # inputs that cannot be read, and why
 
     def input(self, name: str) -> InputPlan:
         """An input by its name."""

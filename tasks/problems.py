@@ -1,6 +1,7 @@
 """Pixels -> Problem: read windows, fill what was not measured, stabilise and scale, pad, to the device. And back."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from il_models.degradations import Identity
+from il_models.method import Method
 from il_models.noise import Noise, inverse_stabilised, stabilised
 from il_models.problem import Problem
 from tasks.plan import InputPlan
@@ -73,9 +75,19 @@ def read_box(array: "xr.DataArray", box: Box) -> NDArray[np.generic]:
 def valid_pixels(raw: NDArray[np.generic], nodata: float | None) -> Valid:
     """Where all channels were measured: finite and not nodata. (t, c, z, y, x) -> (t, 1, z, y, x)."""
     measured = np.isfinite(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
-    if nodata is not None and np.isfinite(nodata):
-        measured &= raw != np.asarray(nodata, dtype=np.float64).astype(raw.dtype)
+    if nodata is not None and _can_hold(raw.dtype, nodata):
+        measured &= raw != np.asarray(nodata).astype(raw.dtype)
     return measured.all(axis=1, keepdims=True)
+
+
+def _can_hold(dtype: np.dtype, value: float) -> bool:
+    """A tag such as -9999 on unsigned pixels marks nothing; cast, it would mark 55537."""
+    if not np.isfinite(value):
+        return False
+    if dtype.kind == "f":
+        return True
+    limits = np.iinfo(dtype)
+    return float(value).is_integer() and limits.min <= value <= limits.max
 
 
 def seed_of(run_seed: int, collection: str, name: str, place: str) -> int:
@@ -92,14 +104,18 @@ def filled(raw: Pixels, valid: Valid) -> Pixels:
     return np.asarray(raw[:, rows, columns])
 
 
-def make_problem(windows: list[Window], multiple: int, device: torch.device) -> tuple[Problem, Intensity]:
-    """b windows of one shape as a problem, sides padded to a multiple by reflection. Padding counts as not measured."""
+def make_problem(windows: list[Window], method: Method, device: torch.device) -> tuple[Problem, Intensity]:
+    """b windows of one shape as a problem, as the method wants it.
+
+    Sides are padded to method.multiple by reflection, and padding counts as not measured. A method that does not want its
+    noise stabilised gets data units, unscaled.
+    """
     raw = torch.from_numpy(np.stack([filled(window.raw, window.valid) for window in windows])).to(device)
     mask = torch.from_numpy(np.stack([window.valid for window in windows]))[:, None].to(device)
-    intensity = _intensity(windows, device)
+    intensity = _intensity(windows, device) if method.stabilises else _unscaled(windows, device)
     y = intensity.forward(raw)
     height, width = y.shape[-2:]
-    below, right = -height % multiple, -width % multiple
+    below, right = -height % method.multiple, -width % method.multiple
     seeds = torch.tensor([window.seed for window in windows], dtype=torch.int64, device=device)
     problem = Problem(
         y=_padded(y, below, right),
@@ -123,6 +139,11 @@ def _intensity(windows: list[Window], device: torch.device) -> Intensity:
     return Intensity(noise, low, (high - low).clamp(min=1e-12))
 
 
+def _unscaled(windows: list[Window], device: torch.device) -> Intensity:
+    ones = _per_channel(windows, lambda entry, c: 1.0, device)
+    return Intensity(Noise(0 * ones, ones, 0 * ones[:, 0]), 0 * ones, ones)
+
+
 def _noise(windows: list[Window], intensity: Intensity, device: torch.device) -> Noise:
     """Of the problem: constant, for signal-dependent noise is stabilised or taken at the middle of the range."""
 
@@ -140,8 +161,8 @@ def _noise(windows: list[Window], intensity: Intensity, device: torch.device) ->
     )
 
 
-def _per_channel(windows: list[Window], value: object, device: torch.device) -> Tensor:
-    rows = [[value(w.entry, c) for c in range(w.channels.start, w.channels.stop)] for w in windows]  # type: ignore[operator]
+def _per_channel(windows: list[Window], value: Callable[[InputPlan, int], float], device: torch.device) -> Tensor:
+    rows = [[value(w.entry, c) for c in range(w.channels.start, w.channels.stop)] for w in windows]
     return torch.tensor(rows, dtype=torch.float32, device=device)
 
 

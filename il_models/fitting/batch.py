@@ -1,6 +1,7 @@
 """The tiles of a batch that still run: everything of theirs that must leave together when one of them ends."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -114,9 +115,10 @@ class Running:
             return method.estimate(self.nets, self.inputs, self.problem, self.draw)
 
     def _optimiser_of(self, leaves: list[Tensor], index: Tensor) -> torch.optim.Optimizer:
-        settings = [{name: value for name, value in group.items() if name != "params"} for group in self.optimiser.param_groups]
-        fresh = type(self.optimiser)([{"params": leaves, **settings[0]}])
-        for old, new in zip(self.optimiser.param_groups[0]["params"], leaves, strict=True):
+        group = self.optimiser.param_groups[0]
+        make: Callable[..., torch.optim.Optimizer] = type(self.optimiser)
+        fresh = make([{**group, "params": leaves}])
+        for old, new in zip(group["params"], leaves, strict=True):
             moments = self.optimiser.state.get(old, {})
             fresh.state[new] = {
                 name: value[index] if torch.is_tensor(value) and value.ndim and len(value) == len(index) else value

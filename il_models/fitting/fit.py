@@ -1,4 +1,4 @@
-"""The one loop. It owns what no method may forget: seeds, optimiser, bad numbers, best-so-far, retirement and records."""
+"""The one loop. It owns what no method may forget: seeds, optimiser, bad numbers, best-so-far, retirement, records."""
 
 import time
 from dataclasses import dataclass, replace
@@ -33,8 +33,8 @@ def fit(problem: Problem, method: Method, *, stopper: Stopper | None = None, sta
         stopper: ends tiles earlier, without ground truth.
         start: b networks to begin from; without it random ones, each from its tile's seed.
 
-    A tile whose numbers are not finite, or that does not fit into memory even alone, gets A+ y and a status that says so.
-    A batch that does not fit into memory is halved, and its records count the halvings.
+    A tile whose numbers are not finite, or that does not fit into memory even alone, gets A+ y and a status that says
+    so. A batch that does not fit into memory is halved, and its records count the halvings.
 
     Raises:
         ValueError: the method's loss is not one number per tile.
@@ -54,7 +54,8 @@ def fit(problem: Problem, method: Method, *, stopper: Stopper | None = None, sta
 
 def _direct(problem: Problem, method: Direct) -> Fit:
     began = time.perf_counter()
-    x, finite = _or_fallback(method.estimate(problem), problem)
+    estimate = method.estimate(problem)
+    x, finite = _or_fallback(estimate, problem, torch.ones(problem.b, dtype=torch.bool, device=estimate.device))
     seconds = (time.perf_counter() - began) / problem.b
     words = {True: (Status.DIRECT, "no fit"), False: (Status.DIVERGED, "the estimate is not finite; A+ y was kept")}
     return Fit(x, [FitRecord(*words[ok], 0, 0, (), seconds) for ok in finite.tolist()])
@@ -82,7 +83,7 @@ def _fitted(problem: Problem, method: Fitted, stopper: Stopper | None, start: Ne
                 break
             running = running.take(~ending)
     if method.steps == 0:
-        _settle(running, method, stopper, 0, torch.zeros(problem.b, dtype=torch.int64), x, records, final)
+        _settle(running, method, stopper, 0, torch.zeros_like(running.tiles), x, records, final)
     return Fit(x, [record for record in records if record], running.nets.replaced(final))
 
 
@@ -97,7 +98,7 @@ def _settle(
     final: dict[str, Tensor],
 ) -> None:
     """Write the ended tiles' estimates, weights and records into the places of the whole batch."""
-    estimate, finite = _or_fallback(ended.best_estimate(method), ended.problem)
+    estimate, finite = _or_fallback(ended.best_estimate(method), ended.problem, stop >= 0)
     x[ended.tiles] = estimate
     for name, value in ended.nets.weights.items():
         final[name][ended.tiles] = value.detach()
@@ -116,8 +117,9 @@ def _words(ok: bool, why: int, stopper: Stopper, step: int) -> tuple[Status, str
     return (Status.BUDGET if reason == "budget" else Status.STOPPED), reason
 
 
-def _or_fallback(x: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
-    finite = x.isfinite().flatten(1).all(1)
+def _or_fallback(x: Tensor, problem: Problem, converged: Tensor) -> tuple[Tensor, Tensor]:
+    """x where its fit and its numbers are finite, otherwise A+ y; and which tiles these are."""
+    finite = x.isfinite().flatten(1).all(1) & converged
     shape = (-1, *[1] * (x.ndim - 1))
     return torch.where(finite.reshape(shape), x, problem.fallback()), finite
 

@@ -1,7 +1,7 @@
 """When a tile stops, without ground truth. A stopper's state is a dict of tensors that begin with the tile axis b.
 
-The loop calls `update` every `every` steps with what it saw, keeps the estimate wherever `best` says so, and removes the
-tiles that stop. `step` counts from 1. The method's own number of steps bounds every fit, with or without a stopper.
+The loop calls `update` every `every` steps with what it saw, keeps the estimate wherever `best` says so, and removes
+the tiles that stop. `step` counts from 1. The method's own number of steps bounds every fit, with or without a stopper.
 """
 
 import math
@@ -48,11 +48,17 @@ class Stopper(ABC):
         del b, device
         return {}
 
+    def update(self, state: State, step: int, loss: Float[Tensor, " b"], x: Float[Tensor, "b ..."] | None) -> Decision:
+        """What to do after this step. A tile that was told to stop stays stopped, with its reason and its best step."""
+        own = {name: value for name, value in state.items() if name != "stopped"}
+        decision = self.decide(own, step, loss, x)
+        before = state.get("stopped", torch.zeros_like(decision.stop))
+        stop = torch.where(before > 0, before, decision.stop)
+        return Decision({**decision.state, "stopped": stop}, stop, decision.best & (before == 0))
+
     @abstractmethod
-    def update(
-        self, state: State, step: int, loss: Float[Tensor, " b"], x: Float[Tensor, "b ..."] | None
-    ) -> Decision:
-        """What to do after this step."""
+    def decide(self, state: State, step: int, loss: Float[Tensor, " b"], x: Float[Tensor, "b ..."] | None) -> Decision:
+        """What this step says, whatever was said before."""
 
 
 def take(state: State, index: Tensor) -> State:
@@ -76,7 +82,7 @@ class Budget(Stopper):
         """Asked once, at the end."""
         return self.steps
 
-    def update(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
+    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
         """Stops every tile at step `steps`."""
         del x
         stop = torch.full_like(loss, int(step >= self.steps), dtype=torch.int64)
@@ -109,7 +115,7 @@ class Plateau(Stopper):
         blank = torch.full((b,), torch.inf, device=device)
         return {"mean": blank, "mark": blank, "since": torch.zeros(b, device=device)}
 
-    def update(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
+    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
         """Compares the averaged loss with the mark that it last undercut by the wanted drop."""
         del x
         mean = torch.where(state["mean"].isinf(), loss, 0.8 * state["mean"] + 0.2 * loss)
@@ -151,7 +157,7 @@ class VarianceMinimum(Stopper):
         """Lowest variance yet and its step; the window itself comes with the first estimate."""
         return {"lowest": torch.full((b,), torch.inf, device=device), "since": torch.zeros(b, device=device)}
 
-    def update(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
+    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
         """Puts the estimate into the window, oldest out, and compares the window's variance."""
         del loss
         if x is None:
@@ -192,7 +198,7 @@ class FirstOf(Stopper):
         states = [stopper.start(b, device) for stopper in self.stoppers]
         return {f"{place}.{name}": value for place, state in enumerate(states) for name, value in state.items()}
 
-    def update(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
+    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
         """Asks those whose turn it is; of two that stop a tile at one step the first gives the reason."""
         stop = torch.zeros_like(loss, dtype=torch.int64)
         best = torch.ones_like(loss, dtype=torch.bool)

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class ThreeLayers(nn.Module):
-    """conv3x3, LeakyReLU(0.2), conv3x3, LeakyReLU(0.2), conv1x1. Receptive radius 2 pixels; zero padding keeps the size.
+    """conv3x3, LeakyReLU(0.2), conv3x3, LeakyReLU(0.2), conv1x1. Receptive radius 2 px; zero padding keeps the size.
 
     Args:
         channels: channels in and out.

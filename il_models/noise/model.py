@@ -1,4 +1,4 @@
-"""Noise models, variance stabilisation and the blind estimate of the noise."""
+"""The noise of b tiles: variance affine in the image, and a colour."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from torch import Tensor
 class Noise:
     """Noise of b tiles whose variance is affine in the image: Var[y | x] = gain x + variance.
 
-    gain = 0 is Gaussian noise of standard deviation sqrt(variance). Photon noise has gain > 0, and a camera's offset and
-    read noise meet in the one number variance = read_noise^2 - gain * offset, which may be negative.
+    gain = 0 is Gaussian noise of standard deviation sqrt(variance). Photon noise has gain > 0, and a camera's offset
+    and read noise meet in the one number variance = read_noise^2 - gain * offset, which may be negative.
     All in the units of the data that the noise belongs to.
     """
 
@@ -32,3 +32,16 @@ class Noise:
     def to(self, device: torch.device) -> "Noise":
         """The noise on a device."""
         return Noise(self.gain.to(device), self.variance.to(device), self.correlation.to(device))
+
+
+def is_signal_dependent(gain: float, variance: float, low: float, high: float, ratio: float = 1.5) -> bool:
+    """Whether the noise differs so much between dark and bright that it should be stabilised.
+
+    Args:
+        gain, variance: Var = gain x + variance, in data units.
+        low, high: intensities of the 1 % and the 99 % quantile of the data.
+        ratio: of the two variances, above which noise counts as signal-dependent. At 1.5 a constant sigma would be
+            wrong by 10 % at either end, about what a blind estimate is wrong by anyway.
+    """
+    dark, bright = gain * low + variance, gain * high + variance
+    return gain > 0 and bright > ratio * max(dark, 0.0)

@@ -1,0 +1,250 @@
+"""Can quality be told without ground truth? Estimated against true risk, and what good and bad restorations look like.
+
+python -m benchmarks.risk [--quick]
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.images import classic, gaussian_problem, noisy, pairs, stabilised_problem
+from benchmarks.table import write_table
+from il_models.draw import Draw
+from il_models.fitting import fit
+from il_models.methods.nlm import NonLocalMeans
+from il_models.methods.zs_n2n import ZeroShotNoise2Noise
+from il_models.metrics import affine_match, autocorrelation, mse, std
+from il_models.nets import Nets
+from il_models.noise import Noise, inverse_stabilised
+from il_models.problem import Problem
+from il_models.risk import sure
+
+SIDE = 128
+PAPER = ZeroShotNoise2Noise(crop=0, rate=1e-3, squares=0.999, decay="halving")
+Apply = Callable[[Problem], Tensor]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture as a problem of one tile, its clean twin in the same units, and where to cut tiles of 128 x 128."""
+
+    group: str
+    problem: Problem
+    clean: Tensor
+    corners: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One estimate of one tile; all risks in units of the noise variance."""
+
+    group: str
+    method: str
+    tile: int
+    true: float
+    sure: float
+    halves: float
+    ratio: float
+    correlation: float
+
+
+def scenes(quick: bool) -> Iterator[Scene]:
+    """Photographs with known noise, one tile each, and real captures with blind noise, four tiles each."""
+    photos = list((classic("set12", 2) if quick else classic("set12") | classic("bsd68")).values())
+    for sigma in (25.0,) if quick else (10.0, 25.0, 50.0):
+        for place, clean in enumerate(photos):
+            top, left = (clean.shape[-2] - SIDE) // 2, (clean.shape[-1] - SIDE) // 2
+            problem = gaussian_problem(noisy(clean, sigma, place)[None], sigma, place)
+            yield Scene(f"photos, sigma {sigma:g}", problem, clean[None], [(top // 2 * 2, left // 2 * 2)])
+    for place, pair in enumerate(pairs()):
+        ready = stabilised_problem(pair.noisy, place)
+        everywhere = torch.ones(1, 1, *pair.clean.shape, dtype=torch.bool)
+        clean = affine_match(pair.clean[None, None], pair.noisy[None, None], everywhere)
+        twin = (expected_stabilised(clean, ready.noise) - ready.offset) / ready.scale
+        name = "real, white" if ready.problem.noise.correlation.abs() < 0.25 else "real, coloured"
+        corners = [(a, b) for a in (64, 320) for b in (64, 320)]
+        yield Scene(name, ready.problem, twin, corners[: 1 if quick else 4])
+        if quick:
+            return
+
+
+def expected_stabilised(clean: Tensor, noise: Noise) -> Tensor:
+    """The stabilised value whose unbiased inverse is the clean image, by inverting that inverse on a grid."""
+    grid = torch.linspace(-100, 1000, 200_001)
+    image = inverse_stabilised(grid.reshape(1, 1, -1), noise)[0, 0]
+    return torch.from_numpy(np.interp(clean.numpy(), image.numpy(), grid.numpy())).float()
+
+
+def applied(method: ZeroShotNoise2Noise, nets: Nets | None) -> Apply:
+    """Inference by given networks."""
+
+    def run(problem: Problem) -> Tensor:
+        assert nets is not None
+        with torch.no_grad():
+            return method.estimate(nets, {}, problem, Draw(problem.seeds))
+
+    return run
+
+
+def candidates(scene: Scene, whole: Nets | None, problem: Problem, long: bool) -> Iterator[tuple[str, Apply]]:
+    """Restorations of a tile by name: the control, learned ones, and ones that are bad on purpose."""
+    del scene
+    nlm = NonLocalMeans()
+    yield "nlm", nlm.estimate
+    default = ZeroShotNoise2Noise()
+    learned = applied(default, fit(problem, default).nets)
+    yield "zs_n2n, tile", learned
+    yield "zs_n2n, input", applied(default, whole)
+    short = replace(PAPER, steps=250)
+    yield "paper, 250 steps", applied(short, fit(problem, short).nets)
+    if long:
+        yield "paper, 2000 steps", applied(PAPER, fit(problem, PAPER).nets)
+    yield "bad: blurred", lambda p: blurred(p.y)
+    yield "bad: half done", lambda p: (p.y + learned(p)) / 2
+    yield "bad: detail lost", lambda p: blurred(learned(p))
+
+
+def blurred(x: Tensor) -> Tensor:
+    """Gaussian blur of 1.5 pixels."""
+    ticks = torch.arange(-5, 6).float()
+    line = torch.exp(-(ticks**2) / (2 * 1.5**2))
+    kernel = torch.outer(line, line)[None, None] / line.sum() ** 2
+    return functional.conv2d(functional.pad(x, (5, 5, 5, 5), "reflect"), kernel)
+
+
+def halves(y: Tensor) -> tuple[Tensor, Tensor]:
+    """The diagonals of the 2x2 cells: two half-size images with noise of half the variance."""
+    main = (y[..., 0::2, 0::2] + y[..., 1::2, 1::2]) / 2
+    return main, (y[..., 0::2, 1::2] + y[..., 1::2, 0::2]) / 2
+
+
+def halves_risk(problem: Problem, apply: Apply) -> Tensor:
+    """Denoise one half-size image, compare with the other: believes no noise model, but sees another scale."""
+    first, second = halves(problem.y)
+    variance = problem.noise.variance / 2
+    small = replace(problem, noise=replace(problem.noise, variance=variance), mask=problem.mask[..., ::2, ::2])
+    errors = [mse(apply(replace(small, y=a)), b, small.mask) for a, b in ((first, second), (second, first))]
+    return sum(errors, torch.zeros(1)) / 2 - variance[:, 0]
+
+
+def findings(scene: Scene, number: int, long: bool) -> Iterator[Finding]:
+    """All estimates of a scene's tiles, judged."""
+    default = ZeroShotNoise2Noise(steps=4000)
+    whole = fit(scene.problem, default).nets
+    for place, (top, left) in enumerate(scene.corners):
+        box = (..., slice(top, top + SIDE), slice(left, left + SIDE))
+        problem = replace(scene.problem, y=scene.problem.y[box], mask=scene.problem.mask[box])
+        unit = float(problem.noise.variance)
+        for name, apply in candidates(scene, whole, problem, long and place == 0):
+            x = apply(problem)
+            residual = (problem.y - x) / math.sqrt(unit)
+            risk = sure(problem, x, lambda y, apply=apply, p=problem: apply(replace(p, y=y)), Draw(problem.seeds + 99))  # type: ignore[misc]
+            yield Finding(
+                scene.group,
+                name,
+                100 * number + place,
+                float(mse(x, scene.clean[box], problem.mask)) / unit,
+                float(risk) / unit,
+                float(halves_risk(problem, apply)) / unit,
+                float(std(residual, problem.mask)),
+                float(autocorrelation(residual, problem.mask) - problem.noise.correlation),
+            )
+
+
+def decibel(ratio: float) -> float:
+    return 10 * math.log10(max(ratio, 1e-3))
+
+
+def risk_rows(found: Sequence[Finding]) -> list[list[object]]:
+    """Estimated against true risk per group and method."""
+    rows: list[list[object]] = []
+    for group, method in sorted({(f.group, f.method) for f in found if not f.method.startswith("bad")}):
+        some = [f for f in found if (f.group, f.method) == (group, method)]
+        error = np.array([f.sure - f.true for f in some])
+        level = np.array([decibel(f.sure) - decibel(f.true) for f in some])
+        true, told = [decibel(f.true) for f in some], [decibel(f.sure) for f in some]
+        correlation = float(np.corrcoef(true, told)[0, 1]) if len(some) > 2 else math.nan
+        rows.append(
+            [group, method, len(some), -float(np.mean(true)), f"{error.mean():+.3f}", f"{error.std():.3f}",
+             float(np.abs(level).mean()), correlation]
+        )  # fmt: skip
+    return rows
+
+
+def skill_rows(found: Sequence[Finding]) -> list[list[object]]:
+    """How often the estimated skill against nlm has the sign of the true one, where that exceeds 0.3 dB."""
+    rows: list[list[object]] = []
+    control = {f.tile: f for f in found if f.method == "nlm"}
+    for group, method in sorted({(f.group, f.method) for f in found if f.method != "nlm"}):
+        right, halved, errors, count = 0, 0, [], 0
+        for f in (f for f in found if (f.group, f.method) == (group, method)):
+            other = control[f.tile]
+            true = decibel(other.true) - decibel(f.true)
+            told, told_halves = (decibel(getattr(other, k)) - decibel(getattr(f, k)) for k in ("sure", "halves"))
+            errors.append(abs(told - true))
+            if abs(true) > 0.3:
+                count, right, halved = count + 1, right + (told * true > 0), halved + (told_halves * true > 0)
+        rows.append([group, method, len(errors), count, f"{right} of {count}", f"{halved} of {count}", float(np.mean(errors))])
+    return rows
+
+
+def look_rows(found: Sequence[Finding]) -> list[list[object]]:
+    """Residual ratio and residual correlation of good and bad restorations: 5, 50 and 95 % quantiles."""
+    rows: list[list[object]] = []
+    for group, method in sorted({(_kind(f), f.method) for f in found}):
+        some = [f for f in found if (_kind(f), f.method) == (group, method)]
+        ratio = np.quantile([f.ratio for f in some], (0.05, 0.5, 0.95))
+        correlation = np.quantile([f.correlation for f in some], (0.05, 0.5, 0.95))
+        rows.append([group, method, len(some), *(float(q) for q in ratio), *(float(q) for q in correlation)])
+    return rows
+
+
+def _kind(finding: Finding) -> str:
+    return "photos" if finding.group.startswith("photos") else finding.group
+
+
+def main() -> None:
+    """Write benchmarks/results/risk.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few tiles, printed and not kept")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(1)
+    found: list[Finding] = []
+    for number, scene in enumerate(scenes(quick)):
+        found += findings(scene, number, long=number % 8 == 0 and not quick)
+    tiles = len({f.tile for f in found})
+    write_table(
+        "risk_quick" if quick else "risk",
+        f"Risk without ground truth, {tiles} tiles of 128 x 128",
+        [
+            (
+                "Monte-Carlo SURE with one probe, weights fitted to the same pixels held fixed. Errors in units of the noise "
+                "variance, SURE minus truth; then as decibels of PSNR, and the correlation of estimated and true PSNR. The "
+                "truth of real captures is a reference that has noise of its own (a fiftieth of the variance for FMD).",
+                ("tiles", "method", "n", "true gain, dB", "mean error", "its deviation", "mean abs, dB", "correlation"),
+                risk_rows(found),
+            ),
+            (
+                "Skill against nlm: sign right where the true difference exceeds 0.3 dB; by SURE, and by denoising one "
+                "half-size image and comparing with the other.",
+                ("tiles", "method", "n", "clear", "SURE right", "halves right", "SURE: mean abs error, dB"),
+                skill_rows(found),
+            ),
+            (
+                "What residuals look like: standard deviation over that of the noise, and lag-1 correlation beyond that of "
+                "the noise; quantiles 5, 50 and 95 %.",
+                ("tiles", "method", "n", "ratio 5 %", "50 %", "95 %", "correlation 5 %", "50 %", "95 %"),
+                look_rows(found),
+            ),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

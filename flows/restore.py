@@ -1,0 +1,67 @@
+"""A collection and a recipe -> restored Zarr stores, the convergence table and the report."""
+
+import time
+
+from prefect import flow, runtime
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.following import WINDOW, follow, tell
+from tasks.conclusion import conclude
+from tasks.doors import survey_inputs
+from tasks.lots import groups_of
+from tasks.preparation import draft, prepare, to_survey, undertake
+from tasks.recipe import Recipe
+from tasks.report import write_report
+from tasks.requests import make_request
+from tasks.summary import BadRun, Summary
+from tasks.workers import crew_for, executor
+
+
+@flow(
+    name="restore",
+    flow_run_name="restore {source}",
+    task_runner=ThreadPoolTaskRunner(max_workers=WINDOW),
+    persist_result=False,
+)
+def restore(
+    source: str,
+    recipe: Recipe = Recipe(),  # noqa: B008 - frozen
+    catalog: str | None = None,
+    out: str = "restored",
+    limit: int | None = None,
+    cluster: str = "local",
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> Summary:
+    """Restore a collection, publish each input as it gets done, and say which tiles to look at.
+
+    Args:
+        source: name of a collection in the catalogue, or a path, glob or URI.
+        recipe: method, scope, tiling, stopper and output; all defaults without it.
+        catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
+        out: folder or URI for the results.
+        limit: restore only so many inputs.
+        cluster: "local" (processes of this machine), "none" (this process), or a Dask scheduler, tcp://host:port.
+        workers: processes of a local cluster; without it one per core, or per GPU.
+        overwrite: replace what another recipe, other facts or another file made.
+
+    Raises:
+        RequestError: the request cannot be carried out; nothing was touched.
+        BadRun: it finished, but inputs failed, or more tiles are bad than the recipe allows.
+    """
+    began = time.time()
+    request = make_request(source, recipe, catalog=catalog, out=out, limit=limit)
+    crew = crew_for(cluster, workers)
+    with request.out.lock():
+        found = prepare(request, overwrite)
+        with executor(cluster if found.left else "none", crew) as pool:
+            surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
+            plan, predicted = draft(request, found, surveyed, crew)
+            run = undertake(request, plan, predicted, crew, str(runtime.flow_run.name))
+            outcome = follow(run, groups_of(run.lots_of({ref.name for ref in found.left})), pool)
+        summary = conclude(run, found, outcome.published, outcome.failed, began)
+    write_report(request.out, summary)
+    tell(summary)
+    if not summary.is_good:
+        raise BadRun(summary)
+    return summary

@@ -1,0 +1,129 @@
+"""Blind estimate of the noise of one channel from sampled windows."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from il_models.noise.blocks import SIDE, Blocks, blocks_of, frequency, without
+from il_models.noise.colour import colour
+
+FLAT = 0.05  # part of the blocks of a bin that counts as flat
+HIGH = 9  # coefficients with u + v of at least this are read as noise
+PER_BIN, BINS = 200, 16
+FEW = 16  # blocks under which pixels are read instead
+
+
+class NoiseEstimate(NamedTuple):
+    """Var[y | x] = gain x + variance in data units, and the lag-1 correlation of the noise."""
+
+    gain: float
+    variance: float
+    correlation: float
+
+
+def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]) -> NoiseEstimate:
+    """The noise of one channel, blind.
+
+    Args:
+        windows: raw data in any units, a few million pixels from all over an input or a collection.
+        valid: False for nodata. Values that are not finite or saturated are found here.
+
+    In each of up to 16 bins of intensity the flattest blocks give the variance of the highest frequencies; a line
+    through the bins, deaf to bins where texture was mistaken for noise, gives gain and variance; the spectrum of flat
+    blocks gives the colour and corrects both. With too few blocks for a line the gain is 0, with too few for a spectrum
+    second differences of pixels are read, and without any the variance is that of rounding (0 for data that are not
+    integers).
+
+    Accuracy is measured in benchmarks/results/noise_estimate.md.
+    """
+    values = windows.double()
+    valid = valid & values.isfinite()
+    values = torch.where(valid, values, torch.zeros_like(values))
+    if not bool(valid.any()):
+        return NoiseEstimate(0.0, 0.0, 0.0)
+    seen = values[valid]
+    top = _saturation(seen)
+    valid = valid & (values < top)
+    blocks = blocks_of(values, valid, _piled_bottom(seen))
+    blocks = without(blocks, blocks.clipped)
+    if len(blocks.mean) < FEW:
+        return NoiseEstimate(0.0, max(_variance_of_differences(values, valid), _rounding(seen)), 0.0)
+    gain, variance = _line(*_envelope(blocks, top))
+    variance = max(variance, -gain * float(blocks.mean.min()))
+    correlation, factor = colour(blocks, gain, variance)
+    gain, variance = gain * factor, variance * factor
+    return NoiseEstimate(gain, variance if gain > 0 else max(variance, _rounding(seen)), correlation)
+
+
+def _envelope(blocks: Blocks, top: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Intensity, noise variance and its relative standard error per bin of intensity that saturation cannot touch."""
+    order = frequency()
+    noise = blocks.energy[:, order >= HIGH].mean(1)
+    scene = blocks.energy[:, (order >= 1) & (order < HIGH - 1)].mean(1)
+    rows = []
+    for part in blocks.mean.argsort().chunk(min(BINS, max(1, len(noise) // PER_BIN))):
+        flat = part[scene[part].argsort()[: max(FEW, int(FLAT * len(part)))]]
+        mean = noise[flat].mean()
+        spread = noise[flat].std() / math.sqrt(len(flat)) / mean.clamp(min=1e-300)
+        rows.append(torch.stack([blocks.mean[flat].mean(), mean, spread]))
+    x, v, error = torch.stack(rows).unbind(1)
+    free = x + 3 * v.sqrt() < top
+    return (x[free], v[free], error[free]) if bool(free.any()) else (x, v, error)
+
+
+def _line(x: Tensor, v: Tensor, error: Tensor) -> tuple[float, float]:
+    """Weighted line v = gain x + variance with gain >= 0, deaf to bins far above it: texture only ever adds."""
+    if len(x) < 4:
+        return 0.0, float(v.min() if len(x) > 1 else v[0])
+    tolerance = torch.maximum(2 * error, torch.full_like(error, 0.1))
+    trust, fitted = torch.ones_like(v), v
+    gain, variance = 0.0, 0.0
+    least = 0.25 * v.min()
+    for _ in range(30):
+        weight = trust / fitted**2
+        centre, level = (weight * x).sum() / weight.sum(), (weight * v).sum() / weight.sum()
+        slope = (weight * (x - centre) * (v - level)).sum() / (weight * (x - centre) ** 2).sum().clamp(min=1e-300)
+        gain = max(float(slope), 0.0)
+        variance = float(level) - gain * float(centre)
+        fitted = (gain * x + variance).clamp(min=least)
+        trust = 1 / (1 + ((v / fitted - 1).clamp(min=0) / tolerance) ** 2)
+    return gain, variance
+
+
+def _rounding(values: Tensor) -> float:
+    """The variance that rounding to integers adds, 1/12; 0 for data that are not integers."""
+    return 1 / 12 if bool((values == values.round()).all()) else 0.0
+
+
+def _saturation(seen: Tensor) -> float:
+    """The brightest value if it piles up as no scene makes it, more often than the next; otherwise infinity."""
+    top = seen.max()
+    below = seen[seen < top]
+    if below.numel() == 0:
+        return math.inf
+    count = int((seen == top).sum())
+    piled = count > 2 * int((below == below.max()).sum()) and count > 1e-4 * seen.numel()
+    return float(top) if piled else math.inf
+
+
+def _piled_bottom(seen: Tensor) -> float:
+    """The darkest value if it piles up, as where an offset was subtracted and the rest clipped; otherwise -infinity."""
+    bottom = seen.min()
+    above = seen[seen > bottom]
+    piled = above.numel() > 0 and int((seen == bottom).sum()) > 2 * int((above == above.min()).sum())
+    return float(bottom) if piled else -math.inf
+
+
+def _variance_of_differences(values: Tensor, valid: Tensor) -> float:
+    """From second differences along rows and columns, by their median absolute value; 0 where none can be formed."""
+    found = []
+    for x, ok in ((values, valid), (values.transpose(1, 2), valid.transpose(1, 2))):
+        whole = ok[..., 2:] & ok[..., 1:-1] & ok[..., :-2]
+        found.append((x[..., 2:] - 2 * x[..., 1:-1] + x[..., :-2])[whole])
+    differences = torch.cat(found).abs()
+    if differences.numel() < SIDE:
+        return 0.0
+    return float(differences.median() * 1.4826) ** 2 / 6

@@ -1,0 +1,90 @@
+"""A few steps on one real tile: seconds and bytes, from which a plan predicts. Nothing that decides pixels is measured here."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from il_models.draw import Draw
+from il_models.fitting import fit
+from il_models.fitting.batch import Running
+from il_models.fitting.stoppers import Budget
+from il_models.method import Fitted, Method
+from il_models.problem import Problem
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What one tile costs on one worker.
+
+    step: seconds of a step of its own fit. start: seconds of the whole fit of its input's network. tile: seconds of the
+    rest, once per tile: control and quality. bytes: peak memory of the fit of one tile.
+    """
+
+    step: float
+    start: float
+    tile: float
+    bytes: int
+
+
+def calibrated(
+    problem: Problem, on_input: Fitted | None, own: Method, finish: Callable[[], object], threads: int
+) -> Calibration:
+    """Measure one tile.
+
+    Args:
+        problem: one tile on the device that will be used.
+        on_input: the method of the fit of its input's network, or None.
+        own: the method of its own fit.
+        finish: control and quality of one tile.
+        threads: of torch.
+    """
+    torch.set_num_threads(threads)
+    finish()
+    rest = _seconds(finish)
+    if not isinstance(own, Fitted):
+        return Calibration(0.0, 0.0, rest, 8 * _tensor_bytes(problem))
+    start = on_input.steps * _step_seconds(problem, on_input) if on_input else 0.0
+    step = _step_seconds(problem, own) if own.steps else 0.0
+    return Calibration(step, start, rest, max(_step_bytes(problem, each) for each in (own, on_input) if each))
+
+
+def _step_seconds(problem: Problem, method: Fitted) -> float:
+    return _difference(lambda steps: fit(problem, replace(method, steps=steps)))
+
+
+def _difference(run: Callable[[int], object]) -> float:
+    """Seconds of one step, from five against two, so that what is done once per fit drops out."""
+    run(1)
+    return max(1e-6, (_seconds(lambda: run(5)) - _seconds(lambda: run(2))) / 3)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def _step_bytes(problem: Problem, method: Fitted) -> int:
+    """What autograd keeps for one step, twice for what comes and goes, and four copies of the weights (Adam)."""
+    running = Running.begin(problem, method, Budget(1), None)
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        method.loss(running.nets, running.inputs, problem, Draw(problem.seeds), 0).sum().backward()
+    weights = sum(value.nbytes for value in running.nets.weights.values())
+    return 2 * sum(kept.values()) + 4 * weights + 4 * _tensor_bytes(problem)
+
+
+def _tensor_bytes(problem: Problem) -> int:
+    return problem.y.nbytes + problem.mask.nbytes + math.prod(problem.y.shape)

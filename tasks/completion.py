@@ -1,0 +1,115 @@
+"""An input whose lots are all done: its rows join the convergence table, then its image is published."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import ledger
+from tasks.convergence import CONVERGENCE
+from tasks.facts import Facts
+from tasks.image_facts import VERDICTS
+from tasks.place import Place
+from tasks.plan import InputPlan, Lot
+from tasks.problems import read_box
+from tasks.publish import Published, PublishJob, publish_input
+from tasks.readers import open_input
+from tasks.recipe import Recipe
+from tasks.run import Run
+from tasks.starts import kept_start
+from tasks.stores import TornShard
+
+
+@dataclass(frozen=True)
+class CompletionJob:
+    """All that a worker needs to publish an input."""
+
+    entry: InputPlan
+    lots: tuple[str, ...]
+    facts: Facts
+    recipe: Recipe
+    out: Place
+    work: Place
+    provenance: dict[str, Any]
+
+
+def completion_job(run: Run, name: str, lots: list[Lot]) -> CompletionJob:
+    """The job of an input; lots: those that hold a part of it."""
+    entry, request = run.entry(name), run.request
+    provenance = {
+        "collection": run.plan.collection,
+        "input": entry.uri,
+        "fingerprint": entry.fingerprint,
+        "facts": run.plan.facts,
+        "recipe": run.plan.recipe,
+        "recipe_digest": request.recipe.digest(),
+        "versions": run.plan.versions,
+        "seed": request.recipe.seed,
+        "noise": [
+            {"gain": n.gain, "variance": n.variance, "correlation": n.correlation, "source": entry.survey.noise_source}
+            for n in entry.survey.noise
+        ],
+        "stabilised": entry.stabilised,
+    }
+    return CompletionJob(entry, tuple(lot.id for lot in lots), request.facts, request.recipe, request.out, run.work, provenance)
+
+
+def complete_input(job: CompletionJob) -> Published:
+    """Publish an input. Where a shard is not what its record says, the record is taken back first.
+
+    Raises:
+        TornShard: a lot must be done again; its record is gone.
+        InputError, OSError: the input cannot be read again, or the image not written.
+    """
+    rows, checksums = _records(job)
+    array = open_input(job.entry.uri, job.facts)
+    start = sorted(set(rows.column("start").to_pylist()) - {"none", None})
+    try:
+        return publish_input(
+            PublishJob(
+                input=job.entry,
+                out=job.out,
+                work=job.work,
+                source=array,
+                read_source=partial(read_box, array),
+                checksums={shard: checksum for shard, (checksum, _) in checksums.items()},
+                verdicts=_codes(rows, job.entry.grid.tiles),
+                dtype=job.recipe.output.dtype,
+                chunk=job.recipe.output.chunk,
+                pyramid=job.recipe.output.pyramid,
+                provenance={**job.provenance, "start": start},
+            )
+        )
+    except TornShard as torn:
+        ledger.forget(job.work, checksums[torn.shard][1])
+        raise
+
+
+def keep_rows(run: Run, name: str, inputs: list[str], lots: list[Lot]) -> None:
+    """Add the rows of some inputs to the convergence table, as one file; doing it twice leaves one."""
+    tables = [ledger.record(run.work, lot.id).rows for lot in lots]
+    wanted = pa.array(inputs)
+    kept = [table.filter(pc.is_in(table.column("input"), value_set=wanted)) for table in tables]
+    run.request.out.write(f"{CONVERGENCE}/{name}.parquet", ledger.joined(kept))
+
+
+def _records(job: CompletionJob) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
+    """The rows of the input, and by shard its checksum and lot."""
+    rows, checksums = [], {}
+    for lot in job.lots:
+        record = ledger.record(job.work, lot)
+        rows.append(record.rows.filter(pc.equal(record.rows.column("input"), job.entry.name)))
+        checksums |= {shard: (value, lot) for shard, value in record.checksums.get(job.entry.name, {}).items()}
+    return pa.concat_tables(rows), checksums
+
+
+def _codes(rows: pa.Table, tiles: int) -> np.ndarray:
+    """The verdict of each tile as its code in the verdict map."""
+    known = {verdict: code for code, verdict in enumerate(VERDICTS)}
+    codes = np.zeros(tiles, np.uint8)
+    for tile, verdict in zip(rows.column("tile").to_pylist(), rows.column("verdict").to_pylist(), strict=True):
+        codes[tile] = known.get(verdict, 0)
+    return codes

@@ -1,0 +1,89 @@
+"""The thin doors to Prefect: task runs that a person sees in its UI. They call plain functions in workers, and wait."""
+
+from collections import Counter
+from concurrent.futures import Executor, as_completed
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
+
+from tasks import ledger
+from tasks.completion import complete_input, completion_job, keep_rows
+from tasks.errors import InputError
+from tasks.facts import Facts
+from tasks.inputs import InputRef
+from tasks.lots import Group, inputs_of
+from tasks.plan import Lot
+from tasks.restore_lot import restore_lot
+from tasks.run import LotsFailed, Run
+from tasks.stores import TornShard
+from tasks.survey import Surveyed, survey_refs
+
+TOGETHER = 16  # inputs that a worker surveys at a time
+
+
+def _may_help(task: Any, run: TaskRun, state: State[Any]) -> bool:
+    """Whether to try again: not where the input itself is at fault."""
+    del task, run
+    error = state.result(raise_on_failure=False)
+    return not (isinstance(error, LotsFailed) and error.lasting)
+
+
+@task(name="survey", task_run_name="survey {collection}", cache_policy=NO_CACHE)
+def survey_inputs(collection: str, facts: Facts, refs: list[InputRef], pool: Executor) -> list[Surveyed]:
+    """Scale, noise and size of every input, in the order of `refs`."""
+    some = [refs[i : i + TOGETHER] for i in range(0, len(refs), TOGETHER)]
+    futures = [pool.submit(survey_refs, collection, facts, chunk) for chunk in some]
+    return [surveyed for future in futures for surveyed in future.result()]
+
+
+@task(
+    name="restore",
+    task_run_name="restore {name}",
+    retries=2,
+    retry_delay_seconds=[2, 20],
+    retry_condition_fn=_may_help,
+    cache_policy=NO_CACHE,
+)
+def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> dict[str, int]:
+    """Restore a handful of lots; those that are done already are left alone. Returns the new tiles by verdict."""
+    futures = {pool.submit(restore_lot, run.job(lot)): lot for lot in lots if not ledger.is_done(run.work, lot.id)}
+    reasons: dict[str, str] = {}
+    lasting, verdicts = True, Counter[str]()
+    for future in as_completed(futures):
+        error = future.exception()
+        if error is None:
+            done = future.result()
+            verdicts.update(done.verdicts)
+            get_run_logger().info("%s, lot %s: %d tiles, %s", name, done.id, done.tiles, done.verdicts)
+        else:
+            lasting &= isinstance(error, InputError)
+            reasons |= dict.fromkeys(inputs_of([futures[future]]), f"{error}" or type(error).__name__)
+    if reasons:
+        raise LotsFailed(reasons, lasting)
+    return dict(verdicts)
+
+
+@task(name="publish", task_run_name="publish {group.name}", retries=1, retry_delay_seconds=5, cache_policy=NO_CACHE)
+def publish_inputs(group: Group, run: Run, pool: Executor) -> list[str]:
+    """Publish the inputs of a group whose lots are all done. Returns their names."""
+    lots = [lot for handful in group.handfuls for lot in handful]
+    open_inputs = set(inputs_of(lot for lot in lots if not ledger.is_done(run.work, lot.id)))
+    ready = [name for name in group.inputs if name not in open_inputs]
+    if ready:
+        keep_rows(run, f"{run.plan.key}-{lots[0].id}", ready, [lot for lot in lots if ledger.is_done(run.work, lot.id)])
+    jobs = {name: completion_job(run, name, [lot for lot in lots if name in inputs_of([lot])]) for name in ready}
+    futures = {name: pool.submit(complete_input, job) for name, job in jobs.items()}
+    for name, future in futures.items():
+        try:
+            published = future.result()
+        except TornShard as torn:
+            get_run_logger().warning("%s", torn)
+            for lot in lots:
+                pool.submit(restore_lot, run.job(lot)).result()
+            published = pool.submit(complete_input, jobs[name]).result()
+        if any(published.clipped.values()):
+            get_run_logger().warning("%s: clipped pixels by channel: %s", name, published.clipped)
+    return ready

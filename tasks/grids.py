@@ -1,0 +1,97 @@
+"""How an input is cut: tile, halo, ramp and shard chosen from its shape, the method and the recipe. Integers only.
+
+Nothing here is measured: a grid decides which pixels a network sees, so it must come out the same on every machine.
+"""
+
+from dataclasses import replace
+
+from il_models.method import Fitted, Method
+from tasks.errors import RequestError
+from tasks.recipe import Recipe
+from tasks.tiling import Five, TileGrid
+
+TILE = 256  # px: one CPU-minute to ten per network; a stack's plane is often two to four of them
+BLENDED_HALO = 16  # px that a tile with a network of its own borrows; two tiles blend over twice the ramp
+GLOBAL_HALO = 32
+SHARD_SIDE = 2048  # px
+SHARD_BYTES = 32 * 2**20  # float32 pixels of a shard
+SHARD_WORK = 1e13  # multiply-adds: some minutes of one CPU core, so that little is lost with a worker
+
+
+def grid_for(shape: Five, method: Method, recipe: Recipe) -> TileGrid:
+    """The grid of an input of shape (t, c, z, y, x).
+
+    Raises:
+        RequestError: tile, halo and shard of the recipe contradict each other or the method.
+    """
+    ramp = 0 if is_local(method, recipe) else ramp_of(method)
+    halo = _halo(method, recipe, ramp)
+    wanted = TILE if recipe.tiling.tile == "auto" else recipe.tiling.tile
+    if wanted < max(1, 2 * ramp):
+        raise RequestError(
+            f"tiling.tile = {wanted} px is too small for {method.name} with scope {recipe.scope}: tiles blend over "
+            f"{ramp} px on either side of their borders; set tiling.tile >= {2 * ramp}."
+        )
+    if halo < ramp:
+        raise RequestError(
+            f"tiling.halo = {halo} px is smaller than the {ramp} px over which {method.name}'s tiles blend; set "
+            f"tiling.halo >= {ramp}, or leave it out."
+        )
+    t, c, z, y, x = shape
+    del t, z
+    sides = [side if recipe.tiling.tile != "auto" else balanced(side, wanted, 2 * ramp) for side in (y, x)]
+    if recipe.tiling.tile != "auto":
+        sides = [wanted, wanted]
+    core = (1, c if recipe.channels == "joint" else 1, 1, *sides)
+    return _sharded(TileGrid(shape, core, (0, 0, 0, halo, halo), (0, 0, 0, ramp, ramp), core), method, recipe)
+
+
+def is_local(method: Method, recipe: Recipe) -> bool:
+    """Whether a pixel depends on nothing beyond the method's reach: then tiles need no blending, a cut is exact."""
+    shared = recipe.scope == "input" and recipe.own_steps == 0
+    return method.reach is not None and (shared or not isinstance(method, Fitted))
+
+
+def ramp_of(method: Method) -> int:
+    """Half the width over which tiles with networks of their own are blended, px."""
+    return GLOBAL_HALO if method.reach is None else BLENDED_HALO - min(4, method.reach)
+
+
+def balanced(length: int, wanted: int, least: int = 1) -> int:
+    """Side of a core near `wanted` that cuts a length into nearly equal cores, so that the last is no sliver."""
+    count = max(1, round(length / wanted))
+    return max(-(-length // count), least, 1)
+
+
+def tile_work(method: Method, recipe: Recipe, pixels: int, channels: int) -> float:
+    """Multiply-adds of one tile: its own steps, and one inference."""
+    if isinstance(method, Fitted) and recipe.scope == "input":
+        return replace(method, steps=recipe.own_steps).work(pixels, channels)
+    return method.work(pixels, channels)
+
+
+def _halo(method: Method, recipe: Recipe, ramp: int) -> int:
+    if recipe.tiling.halo != "auto":
+        return recipe.tiling.halo
+    if ramp == 0:
+        return method.reach or 0
+    return ramp + min(method.reach or 0, 4) if method.reach is not None else ramp
+
+
+def _sharded(grid: TileGrid, method: Method, recipe: Recipe) -> TileGrid:
+    """Join tiles into shards along x, y, c, z, t in turn, while side, bytes and work allow."""
+    window = grid.window_shape
+    pixels = window[3] * window[4]
+    tiles = max(1, int(SHARD_WORK / tile_work(method, recipe, pixels, window[1])))
+    tiles = min(tiles, max(1, SHARD_BYTES // (4 * window[1] * pixels)))
+    side = SHARD_SIDE if recipe.tiling.shard == "auto" else recipe.tiling.shard
+    shard = list(grid.core)
+    for axis in (4, 3, 1, 2, 0):
+        most = max(1, side // grid.core[axis]) if axis >= 3 else grid.tile_counts[axis]
+        if recipe.tiling.shard != "auto" and axis >= 3:
+            most = -(-side // grid.core[axis])
+            tiles = max(tiles, most)
+        joined = max(1, min(grid.tile_counts[axis], most, tiles))
+        shard[axis] *= joined
+        tiles //= joined
+    return replace(grid, shard=tuple(shard))

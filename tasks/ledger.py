@@ -1,0 +1,92 @@
+"""What is done: one record per lot, written last, beside the pixels. A lot is done exactly when its record is there.
+
+The record is the lot's part of the convergence table (tasks/convergence.py), and carries the checksums of its shards. Nothing
+else decides what is left to do: neither Prefect's states nor the presence of a shard.
+"""
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.convergence import SCHEMA
+from tasks.place import Place
+from tasks.plan import Lot, Plan
+
+RECORDS = "lots"
+ATTEMPTS = "attempts"
+Checksums = dict[str, dict[int, str]]  # input -> shard -> sha256 of the stored object
+
+
+@dataclass(frozen=True)
+class LotRecord:
+    """The record of a lot that is done."""
+
+    rows: pa.Table
+    checksums: Checksums
+
+
+def done_lots(work: Place) -> set[str]:
+    """Ids of the lots that are done, from one listing."""
+    return {name.removesuffix(".parquet") for name in work.names(RECORDS) if name.endswith(".parquet")}
+
+
+def left(plan: Plan, work: Place) -> list[Lot]:
+    """The lots of a plan that are not done, in the plan's order."""
+    done = done_lots(work)
+    return [lot for lot in plan.lots if lot.id not in done]
+
+
+def commit(work: Place, lot: Lot, rows: list[dict[str, Any]], checksums: Checksums) -> None:
+    """The commit point of a lot: its shards must be durable before. Doing it twice leaves the same state.
+
+    Args:
+        work: the work area of the plan.
+        rows: one per tile, with the columns of the convergence table.
+        checksums: of every shard of the lot.
+    """
+    kept = {input_: {str(shard): value for shard, value in shards.items()} for input_, shards in checksums.items()}
+    metadata = {**SCHEMA.metadata, b"selfmend_checksums": json.dumps(kept, sort_keys=True).encode()}
+    table = pa.Table.from_pylist(rows, schema=SCHEMA).replace_schema_metadata(metadata)
+    work.write(f"{RECORDS}/{lot.id}.parquet", _parquet(table))
+
+
+def record(work: Place, lot: str) -> LotRecord:
+    """The record of a lot that is done."""
+    table = pq.read_table(io.BytesIO(work.read(f"{RECORDS}/{lot}.parquet")))
+    kept = json.loads(table.schema.metadata[b"selfmend_checksums"])
+    return LotRecord(table, {name: {int(shard): value for shard, value in by.items()} for name, by in kept.items()})
+
+
+def forget(work: Place, lot: str) -> None:
+    """Take a record back, so that its lot is done again: one of its shards is not what the record says."""
+    work.remove(f"{RECORDS}/{lot}.parquet")
+
+
+def is_done(work: Place, lot: str) -> bool:
+    """Whether one lot is done."""
+    return work.exists(f"{RECORDS}/{lot}.parquet")
+
+
+def begin(work: Place, lot: str) -> int:
+    """Note that a lot is begun; the number of times that it was, this one counted."""
+    attempt = 1
+    while work.exists(f"{ATTEMPTS}/{lot}.{attempt}"):
+        attempt += 1
+    work.write(f"{ATTEMPTS}/{lot}.{attempt}", b"")
+    return attempt
+
+
+def joined(tables: Iterable[pa.Table]) -> bytes:
+    """Several lots' rows as one Parquet file."""
+    return _parquet(pa.concat_tables(table.replace_schema_metadata(SCHEMA.metadata) for table in tables))
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,63 @@
+"""Request and surveys -> Plan: grids, lots, and what they will cost. Kept with the output, and followed to the letter."""
+
+from dataclasses import asdict, replace
+from importlib.metadata import version
+
+from il_models.method import Fitted, Method
+from il_models.noise import is_signal_dependent
+from tasks.errors import RequestError
+from tasks.grids import grid_for
+from tasks.inputs import InputRef
+from tasks.lots import lots_for
+from tasks.plan import PIXELS_VERSION, InputPlan, Lot, Plan, Survey
+from tasks.recipe import Recipe
+from tasks.requests import Request
+from tasks.tiling import Five
+
+VERSIONS = ("selfmend", "torch", "numpy", "scikit-image", "zarr")
+
+
+def plan_input(request: Request, ref: InputRef, dims: tuple[str, ...], shape: Five, dtype: str, survey: Survey) -> InputPlan:
+    """How one input will be cut and treated.
+
+    Raises:
+        RequestError: the recipe's tiling does not suit the method.
+    """
+    method = request.recipe.restoration()
+    return InputPlan(
+        name=ref.name,
+        uri=ref.uri,
+        fingerprint=ref.fingerprint,
+        key=request.key_of(ref),
+        dims=dims,
+        dtype=dtype,
+        grid=grid_for(shape, method, request.recipe),
+        survey=survey,
+        stabilised=_is_stabilised(request.recipe, method, survey),
+        reference=ref.reference,
+    )
+
+
+def make_plan(request: Request, entries: list[InputPlan], rejected: dict[str, str], batch: int, begun: Plan | None) -> Plan:
+    """A plan for new inputs, added to the plan of an interrupted run where there is one: its lots stay as they are."""
+    method, recipe = request.recipe.restoration(), request.recipe
+    before = begun.lots if begun else ()
+    lots = lots_for(entries, method, recipe, batch, first=len(before))
+    return Plan(
+        collection=request.collection,
+        key=request.key,
+        facts=request.facts.model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
+        versions={**{name: version(name) for name in VERSIONS}, "pixels": PIXELS_VERSION},
+        inputs=(*(begun.inputs if begun else ()), *entries),
+        lots=(*before, *lots),
+        rejected=rejected,
+    )
+
+
+def _is_stabilised(recipe: Recipe, method: Method, survey: Survey) -> bool:
+    if not method.stabilises or recipe.stabilise == "never":
+        return False
+    channels = zip(survey.noise, survey.low, survey.high, strict=True)
+    dependent = [is_signal_dependent(noise.gain, noise.variance, low, high) for noise, low, high in channels]
+    return any(dependent) if recipe.stabilise == "auto" else any(noise.gain > 0 for noise in survey.noise)

@@ -1,0 +1,71 @@
+"""Request -> Run: what stands in the way is refused, what was begun is taken up, what is new gets a plan."""
+
+from dataclasses import replace
+
+from tasks import ledger
+from tasks.errors import RequestError
+from tasks.forecast import Forecast, batch_size, calibrate, forecast, require_room, workers_that_fit
+from tasks.inputs import InputRef
+from tasks.plan import InputPlan, Plan
+from tasks.planning import make_plan, plan_input
+from tasks.requests import Request
+from tasks.run import Run
+from tasks.standing import PLAN, Standing, require_overwrite, standing
+from tasks.survey import Surveyed
+from tasks.workers import Crew
+
+
+def prepare(request: Request, overwrite: bool) -> Standing:
+    """How things stand; with overwrite, the work of interrupted runs that asked for something else is given up.
+
+    Raises:
+        RequestError: something else stands there and was not to be overwritten, or nothing can be written there.
+    """
+    found = standing(request)
+    if not overwrite:
+        require_overwrite(found, request)
+    request.out.require_writable()
+    for key in found.stale_work:
+        (request.out / ".work" / key).remove()
+    return found
+
+
+def to_survey(found: Standing) -> list[InputRef]:
+    """The inputs that no plan knows yet."""
+    known = {entry.name for entry in found.begun.inputs} if found.begun else set()
+    return [ref for ref in found.left if ref.name not in known]
+
+
+def draft(request: Request, found: Standing, surveyed: list[Surveyed], crew: Crew) -> tuple[Plan, Forecast]:
+    """The plan and what is left of it will cost.
+
+    Raises:
+        RequestError: the recipe does not suit the inputs.
+    """
+    entries = [_entry(request, each) for each in surveyed if each.survey is not None]
+    rejected = {each.ref.name: each.reason for each in surveyed if each.survey is None}
+    known = (*(found.begun.inputs if found.begun else ()), *entries)
+    if not known:
+        empty = make_plan(request, [], rejected, 1, found.begun)
+        return empty, Forecast(0, 0, 0, 0, 0, 0.0)
+    calibration = calibrate(list(known), request.facts, request.recipe, request.collection, crew)
+    plan = make_plan(request, entries, rejected, batch_size(request.recipe, calibration, crew), found.begun)
+    left = ledger.left(plan, request.work) if found.begun else list(plan.lots)
+    return plan, forecast(plan, left, request.recipe, calibration, crew)
+
+
+def undertake(request: Request, plan: Plan, predicted: Forecast, crew: Crew, id: str) -> Run:
+    """Keep the plan: from here on it is followed to the letter.
+
+    Raises:
+        RequestError: memory or disk do not suffice.
+    """
+    if plan.lots:
+        require_room(predicted, request.out)
+        request.work.write(PLAN, plan.to_json())
+    return Run(id, request, plan, replace(crew, workers=workers_that_fit(predicted, crew)))
+
+
+def _entry(request: Request, each: Surveyed) -> InputPlan:
+    assert each.survey is not None
+    return plan_input(request, each.ref, each.dims, each.shape, each.dtype, each.survey)

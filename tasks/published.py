@@ -1,0 +1,155 @@
+"""A published image, opened to be looked at: its axes, channels and copies; planes of it, and what it was made from."""
+
+import base64
+import json
+import math
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.encoding import open_stored
+from tasks.errors import InputError
+from tasks.facts import Facts
+from tasks.geozarr import IMAGE
+from tasks.listing import expand, fingerprint
+from tasks.place import Place
+from tasks.showing import MARK, ROOT
+from tasks.tiling import AXES
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Pixels = NDArray[np.float32]
+_COLOURS = (("red", "green", "blue"), ("r", "g", "b"), ("b04", "b03", "b02"), ("b4", "b3", "b2"))
+
+
+@dataclass(frozen=True)
+class PublishedImage:
+    """An image as its store tells it. levels: paths of the image and its half-size copies. said: how it was made."""
+
+    name: str
+    place: Place
+    layout: str  # "geo" or "ngff"
+    dims: tuple[str, ...]
+    shape: dict[str, int]
+    levels: tuple[str, ...]
+    channels: tuple[str, ...]
+    nodata: float | None
+    said: dict[str, Any] = field(repr=False)
+
+    def size(self, axis: str) -> int:
+        """Pixels along an axis; 1 for one that the image does not have."""
+        return self.shape.get(axis, 1)
+
+    @property
+    def shown_channels(self) -> tuple[int, ...]:
+        """The channels of a picture: red, green and blue where there are such, all of three, else the first."""
+        count = self.size("c")
+        names = [name.lower() for name in self.channels]
+        named = next((each for each in _COLOURS if count >= 3 and set(each) <= set(names)), None)
+        if named:
+            return tuple(names.index(name) for name in named)
+        return (0, 1, 2) if count == 3 or (count > 3 and self.layout == "geo") else (0,)
+
+    def window(
+        self, place: dict[str, int], channels: tuple[int, ...], rows: slice, columns: slice, level: int = 0
+    ) -> Pixels:
+        """Pixels (c, h, w) of one plane, NaN where nothing was measured.
+
+        Args:
+            place: t and z of the plane.
+            rows, columns: in pixels of the level; they may have a step.
+        """
+        array = open_stored(self.place, self.levels[level])
+        planes = []
+        for channel in channels:
+            at: dict[str, Any] = {"t": place.get("t", 0), "c": channel, "z": place.get("z", 0), "y": rows, "x": columns}
+            planes.append(np.asarray(array[tuple(at[axis] for axis in self.dims)]))
+        return _measured(np.stack(planes), self.nodata)
+
+
+def open_published(out: Place, name: str) -> PublishedImage | None:
+    """The published image of an input, or None where there is no complete one.
+
+    Args:
+        out: folder of the collection.
+    """
+    place = out / f"{name}.zarr"
+    try:
+        told = json.loads(place.read(ROOT)).get("attributes", {})
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    if not isinstance(told.get(MARK), dict):
+        return None
+    levels, channels = ((IMAGE,), ()) if "ome" not in told else _ngff(told["ome"])
+    about = json.loads(place.read(f"{levels[0]}/zarr.json"))
+    dims = tuple("c" if axis == "band" else axis for axis in about["dimension_names"])
+    names = about.get("attributes", {}).get("long_name", ()) if "ome" not in told else channels
+    return PublishedImage(
+        name=name,
+        place=place,
+        layout="ngff" if "ome" in told else "geo",
+        dims=dims,
+        shape=dict(zip(dims, about["shape"], strict=True)),
+        levels=levels,
+        channels=tuple(map(str, names)) if isinstance(names, list | tuple) else (),
+        nodata=_nodata(about, told[MARK].get("facts", {})),
+        said=told[MARK],
+    )
+
+
+def open_source(image: PublishedImage) -> "xr.DataArray":
+    """The input of a published image, as it was when it was restored.
+
+    Raises:
+        InputError: it is gone, cannot be read, or is another file by now.
+    """
+    from tasks.readers import open_input
+
+    uri = str(image.said.get("input"))
+    try:
+        stamps = [fingerprint(entry) for entry in expand(uri)]
+        if image.said.get("fingerprint") not in (None, *stamps):
+            raise InputError(f"'{uri}' has changed since it was restored.")
+        return open_input(uri, Facts.model_validate(image.said.get("facts")))
+    except InputError:
+        raise
+    except (ValueError, OSError) as error:
+        raise InputError(f"'{uri}' cannot be read: {' '.join(str(error).split())}") from error
+
+
+def source_window(
+    source: "xr.DataArray", place: dict[str, int], channels: tuple[int, ...], rows: slice, columns: slice
+) -> Pixels:
+    """Pixels (c, h, w) of one plane of an input, NaN where nothing was measured.
+
+    Raises:
+        InputError: they cannot be read.
+    """
+    index = {"t": place.get("t", 0), "c": list(channels), "z": place.get("z", 0), "y": rows, "x": columns}
+    own = {axis: index[axis] for axis in AXES if axis in source.dims}
+    values = np.asarray(source.isel(own).data.compute(scheduler="synchronous"))
+    return _measured(values.reshape(len(channels), *values.shape[-2:]), source.attrs.get("nodata"))
+
+
+def _ngff(ome: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    levels = tuple(str(each["path"]) for each in ome["multiscales"][0]["datasets"])
+    return levels, tuple(str(each.get("label", "")) for each in ome.get("omero", {}).get("channels", ()))
+
+
+def _nodata(about: dict[str, Any], facts: dict[str, Any]) -> float | None:
+    told = about.get("attributes", {}).get("_FillValue")
+    if isinstance(told, str):
+        return float(struct.unpack("<d", base64.b64decode(told))[0])  # how xarray keeps a float, for JSON has no NaN
+    told = facts.get("nodata") if told is None else told
+    return None if told is None else float(told)
+
+
+def _measured(pixels: NDArray[Any], nodata: float | None) -> Pixels:
+    found = pixels.astype(np.float32)
+    if nodata is not None and not math.isnan(nodata):
+        found[pixels == nodata] = np.nan
+    return found

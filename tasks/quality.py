@@ -1,0 +1,121 @@
+"""What can be believed of a tile without ground truth, and with one: residual, risk, skill against the control, verdict."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from il_models.draw import Draw
+from il_models.fitting import Fit
+from il_models.method import Direct, Fitted, Method
+from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
+from il_models.problem import Problem
+from il_models.risk import sure
+from tasks.limits import Limits
+from tasks.problems import Pixels
+from tasks.tiles import Tile
+
+PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
+
+
+def judge(
+    problem: Problem, done: Fit, method: Method, control: Fit | None, control_method: Direct | None, owned: Tensor
+) -> list[dict[str, Any]]:
+    """The columns of the convergence table that need no reference, one dict per tile.
+
+    Args:
+        problem: as it was fitted.
+        done: its restoration; control: that of the classical control, or None.
+        owned: (b, 1, h, w), the pixels that a tile owns; others are not looked at.
+    """
+    seen = replace(problem, mask=problem.mask & owned)
+    sigma = problem.noise.sigma(done.x)
+    residual = (problem.y - done.x) / sigma
+    power = mean(sigma**2, seen.mask).clamp(min=1e-30)
+    risk = sure(seen, done.x, lambda y: again(replace(problem, y=y), done, method), _probes(problem)) / power
+    columns = {
+        "residual_ratio": std(residual, seen.mask),
+        "residual_mean": mean(residual, seen.mask),
+        "residual_correlation": autocorrelation(residual, seen.mask) - problem.noise.correlation,
+        "risk": risk,
+        "risk_psnr": -10 * torch.log10((risk * power).clamp(min=1e-12)),
+    }
+    if control is not None and control_method is not None:
+        other = sure(seen, control.x, lambda y: again(replace(problem, y=y), control, control_method), _probes(problem)) / power
+        columns |= {"control_risk": other, "skill": 10 * torch.log10(other.clamp(min=1e-3) / risk.clamp(min=1e-3))}
+    return _rows(columns)
+
+
+def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixels, affine: bool) -> dict[str, Any]:
+    """True PSNR in dB of measurement, estimate and control against a clean twin over the pixels that the tile owns.
+
+    Args:
+        estimate, control, clean: (c, h, w) in data units. Peak: the scale of the input, mean of its channels.
+        affine: gain and offset of each are fitted to the twin first, for captures that do not share an intensity scale.
+    """
+    mask = torch.zeros(1, 1, *tile.window.valid.shape, dtype=torch.bool)
+    mask[0, 0, *tile.core] = torch.from_numpy(tile.window.valid[tile.core])
+    mask &= torch.from_numpy(np.isfinite(clean).all(0))
+    peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
+    named = {"psnr_noisy": tile.window.raw, "psnr": estimate} | ({} if control is None else {"psnr_control": control})
+    twin = torch.from_numpy(clean)[None]
+    found = {}
+    for name, pixels in named.items():
+        x = torch.from_numpy(np.where(tile.window.valid, pixels, 0))[None]
+        found[name] = _number(float(psnr(affine_match(x, twin, mask) if affine else x, twin, peak, mask)))
+    return found
+
+
+def verdict(row: dict[str, Any], method: Method, limits: Limits = Limits()) -> tuple[str, str]:
+    """good, suspect or failed, and why; of a complete row of the convergence table."""
+    if row["status"] == "skipped":
+        return "empty", "nothing was measured here, or one value only; copied through"
+    if row["status"] in ("diverged", "out_of_memory"):
+        return "failed", row["stop_reason"]
+    reasons = _reasons(row, method, limits)
+    return ("suspect", "; ".join(reasons)) if reasons else ("good", "")
+
+
+def again(problem: Problem, done: Fit, method: Method) -> Tensor:
+    """The estimate of other measurements by the networks that a fit ended with."""
+    if isinstance(method, Fitted) and done.nets is not None:
+        draw = Draw(problem.seeds)
+        with torch.no_grad():
+            return method.estimate(done.nets, method.prepare(problem, draw), problem, draw)
+    assert isinstance(method, Direct)
+    return method.estimate(problem)
+
+
+def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
+    if method.name == "identity":
+        return []
+    ratio, correlation, skill = row["residual_ratio"], row["residual_correlation"], row.get("skill")
+    seam = row.get("seam")
+    found = [
+        (method.assumes_white_noise and row["noise_correlation"] > limits.noise_correlation,
+         f"the noise of neighbouring pixels is correlated ({row['noise_correlation']:.2f}), and {method.name} assumes it is not"),
+        (ratio < limits.lowest_ratio, f"only {ratio:.2f} of the expected noise was removed"),
+        (ratio > limits.highest_ratio, f"{ratio:.2f} times the expected noise was removed: structure may be gone"),
+        (correlation > limits.correlation, f"what was removed is correlated ({correlation:.2f}): structure may be gone"),
+        (skill is not None and skill < limits.skill, f"the classical control is better by {-(skill or 0):.1f} dB"),
+        (seam is not None and seam > limits.seam, f"neighbouring tiles disagree by {seam or 0:.1f} of the noise"),
+        (abs(row["residual_mean"]) > limits.brightness, f"brightness shifted by {row['residual_mean']:.2f} of the noise"),
+    ]  # fmt: skip
+    return [reason for holds, reason in found if holds]
+
+
+def _probes(problem: Problem) -> Draw:
+    return Draw(problem.seeds ^ PROBE_SALT)
+
+
+def _rows(columns: dict[str, Tensor]) -> list[dict[str, Any]]:
+    lists = {name: value.double().tolist() for name, value in columns.items()}
+    count = len(next(iter(lists.values())))
+    return [{name: _number(values[i]) for name, values in lists.items()} for i in range(count)]
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

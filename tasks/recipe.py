@@ -1,0 +1,211 @@
+"""The user's choices: method, start, scope, tiling, stopper, output. The same model is YAML, command line and Prefect form."""
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from il_models.fitting import Budget, FirstOf, Plateau, Stopper, VarianceMinimum
+from il_models.method import Fitted, Method
+from il_models.methods import known_methods
+from tasks.errors import RequestError, nearest
+from tasks.validation import sentence
+
+RECIPES = Path(__file__).parents[1] / "deployments" / "recipes"
+Auto = Literal["auto"]
+
+
+class _Choices(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MethodChoice(BaseModel):
+    """A method by name, with any of its own fields; `selfmend methods` lists them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str = Field("zs_n2n", description="Restoration method: the name of a file in il_models/methods.")
+
+
+class Tiling(_Choices):
+    """How inputs are cut."""
+
+    tile: int | Auto = Field("auto", description="Pixels along y and x that a tile owns.")
+    halo: int | Auto = Field("auto", description="Pixels that a tile borrows on either side.")
+    shard: int | Auto = Field("auto", description="Pixels along y and x of a shard; rounded up to whole tiles.")
+    batch: int | Auto = Field("auto", description="Tiles fitted at once on one device.")
+
+
+class Output(_Choices):
+    """How the restored image is stored."""
+
+    dtype: Literal["same", "float32"] = Field("same", description="Type of the pixels: as they came, or float32.")
+    chunk: int = Field(256, ge=16, description="Side of a stored chunk in pixels: what a viewer reads at once.")
+    pyramid: bool = Field(True, description="Whether half-size copies are stored beside the full resolution.")
+
+
+class StopAtBudget(_Choices):
+    """Stop after so many steps."""
+
+    kind: Literal["budget"]
+    steps: int = Field(gt=0)
+
+    def made(self) -> Stopper:
+        """The stopper."""
+        return Budget(self.steps)
+
+
+class StopAtPlateau(_Choices):
+    """Stop when the loss no longer falls."""
+
+    kind: Literal["plateau"]
+    patience: int = Field(400, gt=0)
+    drop: float = Field(0.005, ge=0)
+    interval: int = Field(20, gt=0)
+
+    def made(self) -> Stopper:
+        """The stopper."""
+        return Plateau(self.patience, self.drop, self.interval)
+
+
+class StopAtVarianceMinimum(_Choices):
+    """Stop when the variance of the last estimates has passed its minimum (ES-WMV)."""
+
+    kind: Literal["variance_minimum"]
+    window: int = Field(100, gt=1)
+    patience: int = Field(1000, gt=0)
+    interval: int = Field(1, gt=0)
+
+    def made(self) -> Stopper:
+        """The stopper."""
+        return VarianceMinimum(self.window, self.patience, self.interval)
+
+
+StopperChoice = Annotated[StopAtBudget | StopAtPlateau | StopAtVarianceMinimum, Field(discriminator="kind")]
+
+
+class Recipe(_Choices):
+    """All choices of a restoration; what is true of the data stands in the catalogue instead."""
+
+    method: MethodChoice = Field(default_factory=lambda: MethodChoice(), description="Restoration method and its fields.")
+    start: Literal["random"] = Field("random", description="Where a fit begins.")
+    scope: Literal["tile", "input"] = Field(
+        "input", description="tile: every tile its own network. input: one network per input, then own_steps per tile."
+    )
+    own_steps: int = Field(0, ge=0, description="With scope input: steps that each tile takes itself from there.")
+    tiling: Tiling = Field(default_factory=Tiling)
+    stopper: tuple[StopperChoice, ...] = Field((), description="What ends a tile early; the first to fire counts.")
+    channels: Literal["joint", "separate"] = Field("joint", description="Channels by one network, or each by its own.")
+    stabilise: Literal["auto", "never", "always"] = Field(
+        "auto", description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal."
+    )
+    control: Literal["nlm", "none"] = Field("nlm", description="Classical method that every tile is compared with.")
+    bad_tiles: float = Field(0.05, ge=0, le=1, description="Share of suspect and failed tiles above which a run fails.")
+    output: Output = Field(default_factory=Output)
+    seed: int = Field(0, ge=0, description="Seed of the run.")
+
+    def restoration(self) -> Method:
+        """The method with its fields checked.
+
+        Raises:
+            RequestError: unknown method, or a field that it does not have.
+        """
+        return _method(self.method, "recipe")
+
+    def stopping(self) -> Stopper | None:
+        """The stopper, or None where only the method's own steps bound the fit."""
+        made = tuple(choice.made() for choice in self.stopper)
+        return None if not made else made[0] if len(made) == 1 else FirstOf(made)
+
+    def digest(self) -> str:
+        """Names the choices that pixels depend on: 12 hexadecimal digits."""
+        chosen = self.model_dump(mode="json", exclude={"bad_tiles", "method"})
+        chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
+        return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def known_recipes() -> dict[str, Path]:
+    """The recipes that ship, by name."""
+    return {file.stem: file for file in sorted(RECIPES.glob("*.yaml"))}
+
+
+def load_recipe(name: str | None = None, settings: dict[str, Any] | None = None, method: str | None = None) -> Recipe:
+    """A recipe by name or file, with some of its keys set otherwise.
+
+    Args:
+        name: a shipped recipe or a YAML file; None: all defaults.
+        settings: values by dotted key, e.g. {"method.steps": 20, "tiling.tile": 128}.
+        method: another method, with its own defaults.
+
+    Raises:
+        RequestError: no such recipe, not YAML, an unknown key or a value that is not allowed.
+    """
+    where = f"Recipe '{name}'" if name else "Recipe"
+    choices = _read(name) if name else {}
+    if method is not None:
+        choices["method"] = {"name": method}
+    for key, value in (settings or {}).items():
+        _set(choices, key, value, where)
+    return checked_recipe(choices, where)
+
+
+def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
+    """A recipe from plain values.
+
+    Raises:
+        RequestError: an unknown key or a value that is not allowed.
+    """
+    try:
+        recipe = Recipe.model_validate(choices)
+    except ValidationError as error:
+        raise RequestError(sentence(error, where, _keys())) from None
+    method = _method(recipe.method, where)
+    if recipe.scope == "input" and recipe.own_steps and isinstance(method, Fitted):
+        method.own_steps(recipe.own_steps)
+    return recipe
+
+
+def _method(choice: MethodChoice, where: str) -> Method:
+    known = known_methods()
+    if choice.name not in known:
+        raise RequestError(
+            f"{where}: unknown method '{choice.name}'. Known: {', '.join(known)}.{nearest(choice.name, known)}"
+        )
+    kind = known[choice.name]
+    try:
+        return TypeAdapter(kind).validate_python(choice.model_extra or {})
+    except ValidationError as error:
+        raise RequestError(sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])) from None
+
+
+def _read(name: str) -> dict[str, Any]:
+    known = known_recipes()
+    file = known.get(name) or Path(name)
+    if not file.is_file():
+        raise RequestError(
+            f"There is no recipe '{name}': neither a file nor one of {', '.join(known)}.{nearest(name, known)}"
+        )
+    try:
+        choices = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        raise RequestError(f"Recipe '{name}' is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(choices or {}, dict):
+        raise RequestError(f"Recipe '{name}' must hold keys and values, such as 'scope: tile'; it holds {choices!r}.")
+    return choices or {}
+
+
+def _set(choices: dict[str, Any], key: str, value: Any, where: str) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        choices = choices.setdefault(parent, {})
+        if not isinstance(choices, dict):
+            raise RequestError(f"{where}: '{key}' cannot be set, for '{parent}' is a single value.")
+    choices[last] = value
+
+
+def _keys() -> list[str]:
+    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields)
+    return list(dict.fromkeys(nested))

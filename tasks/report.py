@@ -1,0 +1,128 @@
+"""The report of a collection: which tiles to trust, and where to look. One page that needs nothing beside it.
+
+Reads what lies in the collection's folder; and the inputs, where they are still there, for the pictures
+before restoration.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import yaml
+
+from tasks import report_words as words
+from tasks.before_after import before_after, chosen_tiles
+from tasks.charts import Curve, curve, scatter
+from tasks.convergence import MEANING
+from tasks.limits import Limits
+from tasks.place import Place
+from tasks.published import PublishedImage, open_published
+from tasks.report_figures import distributions, input_table, look_at
+from tasks.summary import Summary, read_summary
+from tasks.tile_rows import TileRows, read_rows
+from tasks.verdict_maps import verdict_maps, worst_inputs
+
+__all__ = ["read_summary", "write_report"]
+
+PAGE = "report.html"
+MAPS = 24  # inputs whose verdicts are shown as a map
+INPUTS = 200  # rows of the table of inputs
+TILES = 200  # rows of the table of tiles to look at
+FAILURES = 100  # inputs that failed, one by one
+CURVES = 6
+
+
+def write_report(out: Place, summary: Summary) -> str:
+    """Write the report of a collection.
+
+    Args:
+        out: folder of the collection.
+        summary: of its last run.
+
+    Returns:
+        URI of the page.
+
+    Raises:
+        RequestError: a file of the convergence table is damaged.
+        OSError: the page cannot be written.
+    """
+    page = _template().render(_content(out, summary, read_rows(out)))
+    out.write(PAGE, page.encode())
+    return f"{out.uri}/{PAGE}"
+
+
+def _template() -> jinja2.Template:
+    # Names of collections and inputs, and reasons, come from outside: all that is put in is escaped.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": words.number, "decibel": words.decibel, "share": words.share}
+    return environment.get_template("report.html.j2")
+
+
+def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
+    """All that the template shows, by name."""
+    worst = [int(number) for number in worst_inputs(rows)]
+    image = next(filter(None, (open_published(out, rows.names[number]) for number in worst[:10])), None)
+    said = image.said if image else {}
+    chosen = chosen_tiles(rows)
+    failed = sorted(summary.failed.items())
+    return {
+        "summary": summary,
+        "title": said.get("facts", {}).get("title", ""),
+        "is_good": summary.is_good and words.ratio(rows.bad, rows.judged) <= summary.allowed_bad,
+        "counts": [int(n) for n in rows.counts.sum(0)],
+        "judged": rows.judged,
+        "bad": rows.bad,
+        "tiles": len(rows),
+        "inputs": len(rows.names),
+        "reasons": rows.reasons(),
+        "failed": failed[:FAILURES],
+        "failed_count": len(failed),
+        "maps": verdict_maps(rows, out, worst[:MAPS]),
+        "pictures": before_after(rows, out, chosen),
+        "look_at": look_at(rows, TILES),
+        "distributions": distributions(rows, Limits()),
+        "input_rows": input_table(rows, worst[:INPUTS]),
+        "estimated": _estimated(rows),
+        "curves": _curves(rows, [number for _, number in chosen]),
+        "steps_are_of_the_input": summary.recipe.get("scope") == "input" and not summary.recipe.get("own_steps"),
+        "duration": words.duration(summary.seconds),
+        "versions": said.get("versions", {}),
+        "device": ", ".join(sorted({str(name) for name in rows.columns["device"].dropna().unique()})),
+        "peak": words.size(rows.columns["peak_bytes"].max()),
+        "recipe": yaml.safe_dump(summary.recipe, sort_keys=False, allow_unicode=True),
+        "snippets": words.snippets(_of_each_layout(out, rows, worst)),
+        "query": words.QUERY,
+        "limits": Limits(),
+        "meaning": MEANING,
+    }
+
+
+def _estimated(rows: TileRows) -> Any:
+    """Estimated against true PSNR, or None without a reference."""
+    true, estimated = (rows.columns[name].to_numpy(np.float64) for name in ("psnr", "risk_psnr"))
+    return scatter(true, estimated, rows.codes)
+
+
+def _curves(rows: TileRows, chosen: list[int]) -> list[tuple[dict[str, Any], Curve]]:
+    """Loss curves of the tiles in the pictures; of tiles that share their input's network, one."""
+    found: dict[tuple[Any, ...], tuple[dict[str, Any], Curve]] = {}
+    for number in chosen:
+        row = rows.row(number)
+        steps, losses = rows.curve(number)
+        line = curve(steps, losses, row["best_step"])
+        if line is not None:
+            found.setdefault((row["input"], *losses), (row, line))
+    return list(found.values())[:CURVES]
+
+
+def _of_each_layout(out: Place, rows: TileRows, numbers: list[int]) -> list[PublishedImage]:
+    """One published image of each layout among the first inputs."""
+    images = (open_published(out, rows.names[number]) for number in numbers[:10])
+    return list({image.layout: image for image in images if image is not None}.values())

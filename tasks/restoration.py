@@ -1,0 +1,165 @@
+"""Tiles -> restored tiles with their rows of the convergence table: batches, fits, control and quality. Reads no files."""
+
+import resource
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from il_models.fitting import Fit, FitRecord, Status, fit
+from il_models.method import Fitted, Method
+from il_models.nets import Nets
+from il_models.problem import Problem
+from tasks.problems import Intensity, Pixels, make_problem
+from tasks.quality import judge, true_psnr
+from tasks.starts import Start, channel_group
+from tasks.tiles import Tile
+from tasks.treatment import Treatment
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored tile. pixels: (c, h, w) of its window in data units, NaN where the source is to be copied."""
+
+    tile: Tile
+    pixels: Pixels
+    row: dict[str, Any]  # columns of the convergence table that depend on pixels
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tiles of one shape under way: estimates of method and control, in problem units and with the way back."""
+
+    tiles: list[Tile]
+    problem: Problem
+    intensity: Intensity
+    done: Fit
+    control: Fit | None
+
+
+def restore_tiles(
+    tiles: list[Tile], starts: dict[str, Start], treatment: Treatment, references: dict[int, Pixels]
+) -> list[Restored]:
+    """Restore tiles in batches of one shape. Tiles that hold nothing are copied through.
+
+    Args:
+        tiles: of one lot.
+        starts: by input, where tiles go on from their input's own network.
+        treatment: what to do.
+        references: clean windows (c, h, w) by the place of the tile in `tiles`, for the true PSNR.
+
+    Returns:
+        One per tile, in the order of `tiles`.
+    """
+    found = {place: _copied(tile) for place, tile in enumerate(tiles) if tile.is_empty}
+    full = [place for place in range(len(tiles)) if place not in found]
+    for _, alike in groupby(full, key=lambda place: tiles[place].window.raw.shape):
+        places = list(alike)
+        for first in range(0, len(places), treatment.batch):
+            some = places[first : first + treatment.batch]
+            batch = _fitted([tiles[place] for place in some], starts, treatment)
+            clean = [references.get(place) for place in some]
+            found |= zip(some, _restored(batch, starts, treatment, clean), strict=True)
+    return [found[place] for place in range(len(tiles))]
+
+
+def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> _Batch:
+    problem, intensity = make_problem([tile.window for tile in tiles], treatment.method, treatment.device)
+    begin = _begin(tiles, starts, treatment.method, problem)
+    done = fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
+    return _Batch(tiles, problem, intensity, done, fit(problem, treatment.control) if treatment.control else None)
+
+
+def _begin(tiles: list[Tile], starts: dict[str, Start], method: Method, problem: Problem) -> Nets | None:
+    """The networks of the tiles' inputs, one copy per tile."""
+    if not starts or not isinstance(method, Fitted):
+        return None
+    picked = [(starts[tile.entry.name].weights, channel_group(tile.entry, tile.window.channels)) for tile in tiles]
+    names = picked[0][0].keys()
+    weights = {name: torch.stack([own[name][group] for own, group in picked]) for name in names}
+    structure = Nets(method.network(problem).to("meta"), {})
+    return structure.replaced({name: value.to(problem.y.device) for name, value in weights.items()})
+
+
+def _restored(
+    batch: _Batch, starts: dict[str, Start], treatment: Treatment, clean: list[Pixels | None]
+) -> list[Restored]:
+    judged = judge(batch.problem, batch.done, treatment.method, batch.control, treatment.control, _owned(batch))
+    estimates = _in_data_units(batch, batch.done)
+    controls = _in_data_units(batch, batch.control) if batch.control else [None] * len(batch.tiles)
+    found = []
+    for i, (tile, record) in enumerate(zip(batch.tiles, batch.done.records, strict=True)):
+        failed = record.status in (Status.DIVERGED, Status.OUT_OF_MEMORY)
+        pixels = tile.window.raw if failed else estimates[i]
+        row = {**_fit_columns(tile, record, starts.get(tile.entry.name)), **judged[i], **_noise_columns(tile)}
+        if (twin := clean[i]) is not None:
+            row |= true_psnr(tile, pixels, controls[i], twin, treatment.affine)
+        found.append(Restored(tile, _unmeasured_as_nan(tile, pixels), row))
+    return found
+
+
+def _in_data_units(batch: _Batch, fitted: Fit) -> list[Pixels]:
+    height, width = batch.tiles[0].window.raw.shape[1:]
+    return list(batch.intensity.backward(fitted.x)[..., :height, :width].cpu().numpy())
+
+
+def _owned(batch: _Batch) -> Tensor:
+    owned = torch.zeros_like(batch.problem.mask)
+    for i, tile in enumerate(batch.tiles):
+        owned[i, 0, *tile.core] = True
+    return owned
+
+
+def _copied(tile: Tile) -> Restored:
+    row = {"status": "skipped", "stop_reason": "nothing to restore", "steps": 0, "best_step": 0, "valid": _valid(tile)}
+    return Restored(tile, _unmeasured_as_nan(tile, tile.window.raw), row | {"start": "none", "seconds": 0.0})
+
+
+def _unmeasured_as_nan(tile: Tile, pixels: Pixels) -> Pixels:
+    return np.where(tile.window.valid, pixels, np.float32(np.nan))
+
+
+def _valid(tile: Tile) -> float:
+    return float(tile.window.valid[tile.core].mean())
+
+
+def _fit_columns(tile: Tile, record: FitRecord, start: Start | None) -> dict[str, Any]:
+    """How the fit went: the tile's own, or where it took no steps that of its input's network."""
+    told = start.record if start is not None and record.steps == 0 and record.status == Status.DIRECT else record
+    return {
+        "valid": _valid(tile),
+        "start": "random" if start is None else start.id,
+        "status": str(told.status),
+        "stop_reason": told.reason,
+        "steps": told.steps,
+        "best_step": told.best_step,
+        "first_loss": told.first_loss,
+        "best_loss": told.best_loss,
+        "last_loss": told.last_loss,
+        "curve_step": [step for step, _ in told.curve],
+        "curve_loss": [loss for _, loss in told.curve],
+        "seconds": record.seconds,
+        "peak_bytes": _peak_bytes(),
+    }
+
+
+def _noise_columns(tile: Tile) -> dict[str, float]:
+    """Of the tile's channels, in data units, at the tile's mean."""
+    survey = tile.entry.survey
+    noise = survey.noise[tile.window.channels]
+    level = [float(channel[tile.window.valid].mean()) for channel in tile.window.raw]
+    sigma = [max(own.gain * mean + own.variance, 0.0) ** 0.5 for own, mean in zip(noise, level, strict=True)]
+    return {
+        "noise_sigma": float(np.mean(sigma)),
+        "noise_gain": float(np.mean([own.gain for own in noise])),
+        "noise_correlation": float(max(own.correlation for own in noise)),
+    }
+
+
+def _peak_bytes() -> int:
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

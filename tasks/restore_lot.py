@@ -1,0 +1,168 @@
+"""A lot -> restored shards and the record of its tiles, committed. The one room that every pixel passes."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tasks import ledger
+from tasks.blend import blend, seams
+from tasks.errors import InputError
+from tasks.facts import Facts
+from tasks.place import Place
+from tasks.plan import InputPlan, Lot
+from tasks.problems import Pixels, read_box
+from tasks.quality import verdict
+from tasks.readers import open_input
+from tasks.recipe import Recipe
+from tasks.restoration import Restored, restore_tiles
+from tasks.starts import Start, input_start, keep_start, kept_start, mosaics
+from tasks.stores import create_work, work_array, write_shard
+from tasks.tiles import Tile, place_of, read_tiles
+from tasks.tiling import AXES
+from tasks.treatment import Treatment, treatment_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_COMPUTING = threading.Lock()  # a worker holds two lots: one computes while the other reads or writes
+
+
+@dataclass(frozen=True)
+class LotJob:
+    """All that a worker needs to restore a lot; small enough to be sent."""
+
+    work: Place
+    run: str
+    collection: str
+    facts: Facts
+    recipe: Recipe
+    lot: Lot
+    entries: tuple[InputPlan, ...]  # the inputs of the lot
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class LotDone:
+    """What the flow learns of a lot."""
+
+    id: str
+    tiles: int
+    verdicts: dict[str, int]
+
+
+def restore_lot(job: LotJob) -> LotDone:
+    """Restore a lot and commit it. A lot that is done already is left alone.
+
+    Raises:
+        InputError: an input of the lot cannot be read.
+        OSError: the work area cannot be written.
+    """
+    if not ledger.is_done(job.work, job.lot.id):
+        attempt = ledger.begin(job.work, job.lot.id)
+        arrays = {entry.name: open_input(entry.uri, job.facts) for entry in job.entries}
+        tiles = list(_tiles(job, arrays))
+        references = dict(_references(job, tiles))
+        with _COMPUTING:
+            torch.set_num_threads(job.threads)
+            treatment = treatment_of(job.recipe, job.facts, job.lot.batch, job.device)
+            starts = dict(_starts(job, arrays, treatment))
+            restored = restore_tiles(tiles, starts, treatment, references)
+        _commit(job, restored, attempt)
+    verdicts = ledger.record(job.work, job.lot.id).rows.column("verdict").to_pylist()
+    return LotDone(job.lot.id, len(verdicts), dict(Counter(verdicts)))
+
+
+def _tiles(job: LotJob, arrays: dict[str, "xr.DataArray"]) -> Iterator[Tile]:
+    entries = {entry.name: entry for entry in job.entries}
+    for part in job.lot.parts:
+        for shard in range(part.first, part.stop):
+            entry = entries[part.input]
+            numbers = entry.grid.tiles_of(shard)
+            yield from read_tiles(entry, arrays[entry.name], numbers, job.recipe.seed, job.collection)
+
+
+def _twin(job: LotJob, entry: InputPlan) -> "xr.DataArray":
+    """The clean twin of an input; it has facts of its own, and only its axes must be the same."""
+    assert entry.reference is not None
+    array = open_input(entry.reference, Facts(title="reference", source=entry.reference, axes=job.facts.axes))
+    shape = tuple(array.sizes.get(axis, 1) for axis in AXES)
+    if shape != entry.grid.shape:
+        raise InputError(
+            f"Input '{entry.name}' is {entry.grid.shape} over t, c, z, y, x, and its reference '{entry.reference}' {shape}; "
+            "give a twin of the same size, or leave the reference out."
+        )
+    return array
+
+
+def _references(job: LotJob, tiles: list[Tile]) -> Iterator[tuple[int, Pixels]]:
+    """The clean windows of the tiles whose input has a twin."""
+    twins = {e.name: _twin(job, e) for e in job.entries if e.reference is not None}
+    for place, tile in enumerate(tiles):
+        if tile.entry.name in twins:
+            values = read_box(twins[tile.entry.name], tile.entry.grid.tile_window(tile.number))
+            yield place, values[0, :, 0].astype(np.float32)
+
+
+def _starts(job: LotJob, arrays: dict[str, "xr.DataArray"], treatment: Treatment) -> Iterator[tuple[str, Start]]:
+    """The networks of the lot's inputs, fitted now where no other lot did it before."""
+    if treatment.input_method is None:
+        return
+    for entry in job.entries:
+        start = kept_start(job.work, entry)
+        if start is None:
+            windows = mosaics(entry, arrays[entry.name], job.recipe.seed, job.collection)
+            start = input_start(windows, treatment.input_method, treatment.input_stopper, treatment.device)
+            if entry.grid.shards > 1:
+                keep_start(job.work, entry, start)
+        yield entry.name, start
+
+
+def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
+    """Shards first, each durable once it is written; the record last."""
+    rows: list[dict[str, Any]] = []
+    checksums: ledger.Checksums = {}
+    now = datetime.now(UTC)
+    for (name, shard), group in groupby(restored, key=lambda each: (each.tile.entry.name, each.tile.shard)):
+        tiles = list(group)
+        grid = tiles[0].tile.entry.grid
+        estimates = [(each.tile.number, each.pixels.reshape(grid.window_shape)) for each in tiles]
+        place = work_array(job.work, name)
+        create_work(place, grid)
+        checksums.setdefault(name, {})[shard] = write_shard(place, grid, shard, blend(grid, shard, estimates))
+        torn = seams(grid, shard, estimates)
+        rows += [_row(job, each, torn[each.tile.number], attempt, now) for each in tiles]
+    ledger.commit(job.work, job.lot, rows, checksums)
+
+
+def _row(job: LotJob, restored: Restored, seam: float | None, attempt: int, now: datetime) -> dict[str, Any]:
+    """A complete row of the convergence table."""
+    tile, method = restored.tile, job.recipe.restoration()
+    sigma = restored.row.get("noise_sigma") or 0.0
+    row = {
+        "run": job.run,
+        "collection": job.collection,
+        "input": tile.entry.name,
+        "key": tile.entry.key,
+        "tile": tile.number,
+        **place_of(tile.entry.grid, tile.number),
+        "shard": tile.shard,
+        "lot": job.lot.id,
+        "method": method.name,
+        "recipe": job.recipe.digest(),
+        "seed": tile.window.seed,
+        **restored.row,
+        "seam": None if seam is None or sigma <= 0 else seam / sigma,
+        "device": job.device,
+        "attempts": attempt,
+        "finished_at": now,
+    }
+    row["verdict"], row["verdict_reason"] = verdict(row, method)
+    return row

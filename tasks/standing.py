@@ -1,0 +1,81 @@
+"""How things stand with a request: what is published, what was begun, what stands in the way. Only reads."""
+
+from dataclasses import dataclass
+
+from tasks.catalog import InputRef
+from tasks.errors import RequestError
+from tasks.plan import Plan
+from tasks.requests import Request
+from tasks.showing import published_facts
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """done: inputs that are published as asked for. begun: the plan of an interrupted run. left: inputs not done.
+
+    stale: what an overwriting run replaces: published images of other facts, recipes or files, and work areas of others.
+    """
+
+    done: tuple[InputRef, ...]
+    left: tuple[InputRef, ...]
+    begun: Plan | None
+    stale: tuple[str, ...]
+    stale_work: tuple[str, ...]
+
+
+def standing(request: Request) -> Standing:
+    """How things stand."""
+    done, left, stale = [], [], []
+    for ref in request.inputs:
+        facts = published_facts(request.out, ref.name)
+        if facts is not None and facts.get("key") == request.key_of(ref):
+            done.append(ref)
+            continue
+        left.append(ref)
+        if facts is not None:
+            stale.append(f"'{ref.name}' ({_difference(facts, request, ref)})")
+    begun, others = _begun(request)
+    if begun is not None:
+        planned = {entry.name: entry.fingerprint for entry in begun.inputs}
+        changed = [ref.name for ref in left if planned.get(ref.name, ref.fingerprint) != ref.fingerprint]
+        stale += [f"'{name}' (its file changed during the interrupted run)" for name in changed]
+        if changed:
+            begun, others = None, (*others, request.key)
+    return Standing(tuple(done), tuple(left), begun, tuple(stale), others)
+
+
+def require_overwrite(found: Standing, request: Request) -> None:
+    """Refuse to touch what another recipe, other facts or another file made.
+
+    Raises:
+        RequestError: with the reasons; nothing was touched.
+    """
+    if found.stale:
+        more = f" and {len(found.stale) - 3} more" if len(found.stale) > 3 else ""
+        raise RequestError(
+            f"'{request.out.uri}' holds results of something else: {', '.join(found.stale[:3])}{more}. Give another --out, or "
+            "--overwrite to replace them; each stays readable until its successor is complete."
+        )
+    if found.stale_work:
+        raise RequestError(
+            f"'{request.out.uri}' holds the work of an interrupted run with another recipe or other facts. Run that one to "
+            "its end, give another --out, or --overwrite to give its work up."
+        )
+
+
+def _begun(request: Request) -> tuple[Plan | None, tuple[str, ...]]:
+    area = request.out / ".work"
+    keys = area.folders()
+    others = tuple(key for key in keys if key != request.key and (area / key).exists(PLAN))
+    begun = Plan.from_json(request.work.read(PLAN)) if request.work.exists(PLAN) else None
+    return begun, others
+
+
+def _difference(facts: dict[str, object], request: Request, ref: InputRef) -> str:
+    if facts.get("fingerprint") != ref.fingerprint:
+        return "its file changed since"
+    if facts.get("recipe_digest") != request.recipe.digest():
+        return "made by another recipe"
+    return "made from other facts or by another version"

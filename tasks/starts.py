@@ -1,0 +1,147 @@
+"""Where fits begin: the network of an input, fitted once on random crops of all of it, from which its tiles go on."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from il_models.fitting import Fit, FitRecord, Status, Stopper, fit
+from il_models.method import Fitted
+from il_models.nets import Nets
+from tasks.errors import InputError
+from tasks.place import Place
+from tasks.plan import InputPlan
+from tasks.problems import Window, make_problem, read_box, seed_of, valid_pixels
+from tasks.tiling import Box
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SAMPLED_PIXELS = 4 * 2**20  # per channel: enough crops for any scene, and a bound on memory
+SAMPLE_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Start:
+    """The networks of an input: one for all channels, or one per channel where they are restored separately."""
+
+    weights: dict[str, Tensor]  # each leaf begins with the axis of the networks
+    record: FitRecord  # of the worst of them, by seconds their sum
+    id: str  # input:<hash of the weights>
+
+
+def input_start(
+    windows: list[Window], method: Fitted, stopper: Stopper | None, device: torch.device
+) -> Start:
+    """Fit the network of an input, one per group of channels.
+
+    Args:
+        windows: mosaics of the groups, in order.
+    """
+    fits = [fit(make_problem([window], method, device)[0], method, stopper=stopper) for window in windows]
+    weights = Nets.joined([each.nets for each in fits if each.nets is not None]).weights
+    kept = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    return Start(kept, _summary([each.records[0] for each in fits]), f"input:{_digest(kept)}")
+
+
+def mosaics(entry: InputPlan, array: "xr.DataArray", run_seed: int, collection: str) -> list[Window]:
+    """The mosaic of each group of channels.
+
+    Raises:
+        InputError: none of the sampled windows holds a measured pixel.
+    """
+    return [mosaic(entry, array, channels, run_seed, collection) for channels in channel_groups(entry)]
+
+
+def channel_groups(entry: InputPlan) -> list[slice]:
+    """The channels that are restored together."""
+    channels, together = entry.grid.shape[1], entry.grid.core[1]
+    return [slice(first, first + together) for first in range(0, channels, together)]
+
+
+def channel_group(entry: InputPlan, channels: slice) -> int:
+    """The place of a tile's channels among the networks of its input."""
+    return channel_groups(entry).index(channels)
+
+
+def kept_start(work: Place, entry: InputPlan) -> Start | None:
+    """The start of an input, if the work area has it."""
+    name = _file(entry)
+    if not work.exists(name):
+        return None
+    data = work.read(name)
+    weights = load_tensors(data)
+    length = int.from_bytes(data[:8], "little")
+    told = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["record"])
+    record = FitRecord(**{**told, "status": Status(told["status"]), "curve": tuple(map(tuple, told["curve"]))})
+    return Start(weights, record, f"input:{_digest(weights)}")
+
+
+def keep_start(work: Place, entry: InputPlan, start: Start) -> None:
+    """Keep a start for the other lots of its input. Doing it twice leaves the same weights."""
+    work.write(_file(entry), save_tensors(start.weights, {"record": json.dumps(asdict(start.record))}))
+
+
+def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: int, collection: str) -> Window:
+    """Windows from all over an input, one above the other; all of it where it is small.
+
+    The seams between them are edges that are not there in the scene: one row in 256, too few to be learned.
+    """
+    seed = seed_of(run_seed, collection, entry.name, f"channels {channels.start}")
+    nodata = array.attrs.get("nodata")
+    raws, valids = [], []
+    for box in sample_boxes(entry.grid.shape, channels, seed):
+        values = read_box(array, box)
+        valid = valid_pixels(values, nodata)
+        if valid.any():
+            raws.append(values[0, :, 0].astype(np.float32))
+            valids.append(valid[0, 0, 0])
+    if not raws:
+        raise InputError(f"Input '{entry.name}': none of the sampled windows holds a measured pixel, so nothing can be learned.")
+    return Window(entry, channels, np.concatenate(raws, 1), np.concatenate(valids, 0), seed)
+
+
+def sample_boxes(shape: tuple[int, ...], channels: slice, seed: int, pixels: int = SAMPLED_PIXELS) -> list[Box]:
+    """Boxes of one plane each: whole planes where all fit into so many pixels, otherwise windows at random places."""
+    t, _, z, height, width = shape
+    planes = [(i, j) for i in range(t) for j in range(z)]
+    if len(planes) * height * width <= pixels:
+        corners, side = [(*plane, 0, 0) for plane in planes], (height, width)
+    else:
+        side = (min(SAMPLE_SIDE, height), min(SAMPLE_SIDE, width))
+        random = np.random.default_rng(seed)
+        count = max(1, pixels // (side[0] * side[1]))
+        corners = [
+            (*planes[random.integers(len(planes))], int(random.integers(height - side[0] + 1)), int(random.integers(width - side[1] + 1)))
+            for _ in range(count)
+        ]
+    return [
+        Box((i, channels.start, j, top, left), (i + 1, channels.stop, j + 1, top + side[0], left + side[1]))
+        for i, j, top, left in sorted(corners)
+    ]
+
+
+def _summary(records: list[FitRecord]) -> FitRecord:
+    """One record for all channels: a failed one if there is one, with the seconds of all."""
+    worst = max(records, key=lambda record: record.status in (Status.DIVERGED, Status.OUT_OF_MEMORY))
+    return FitRecord(
+        worst.status, worst.reason, worst.steps, worst.best_step, worst.curve, sum(record.seconds for record in records)
+    )
+
+
+def _digest(weights: dict[str, Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=6)
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _file(entry: InputPlan) -> str:
+    return f"starts/{entry.key}.safetensors"

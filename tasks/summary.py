@@ -1,0 +1,94 @@
+"""What a run came to: kept beside the images, and told again by the report and `selfmend status`."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from tasks.errors import RequestError
+from tasks.place import Place
+
+LAST_RUN = "last_run.json"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to. Kept as last_run.json, from which the report and `selfmend status` tell it again.
+
+    failed: inputs that could not be restored, with the reason. done_before: inputs that earlier runs had published.
+    """
+
+    collection: str
+    out: str
+    run: str
+    method: str
+    recipe: dict[str, Any]
+    workers: int
+    device: str
+    published: int
+    done_before: int
+    tiles: int
+    verdicts: dict[str, int]
+    seconds: float
+    allowed_bad: float
+    finished_at: str
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bad_share(self) -> float:
+        """Suspect and failed tiles as a share of those that were restored; empty ones do not count."""
+        judged = sum(count for name, count in self.verdicts.items() if name != "empty")
+        return (self.verdicts.get("suspect", 0) + self.verdicts.get("failed", 0)) / judged if judged else 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """No input failed, and no more tiles are bad than the recipe allows."""
+        return not self.failed and self.bad_share <= self.allowed_bad
+
+    def sentence(self) -> str:
+        """The run in a line."""
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(self.verdicts.items()))
+        before = f", {self.done_before} had been done before" if self.done_before else ""
+        failed = f"; {len(self.failed)} failed" if self.failed else ""
+        tiles = f": {self.tiles} tiles ({counts})" if self.tiles else ""
+        return f"{self.collection}: {self.published} inputs published{before}{failed}{tiles} in {self.seconds:.0f} s."
+
+    def to_json(self) -> bytes:
+        """As it is kept."""
+        return json.dumps(asdict(self), indent=1).encode()
+
+
+class BadRun(RuntimeError):  # noqa: N818 - what it is called everywhere
+    """A run finished, but inputs failed or more tiles are bad than the recipe allows. `summary` tells which."""
+
+    def __init__(self, summary: Summary) -> None:
+        """Say what is wrong."""
+        first = next(iter(summary.failed.items()), None)
+        failed = f" {len(summary.failed)} inputs failed, first '{first[0]}': {first[1]}" if first else ""
+        share = f" {summary.bad_share:.1%} of the tiles are suspect or failed, allowed are {summary.allowed_bad:.1%}."
+        told = share if summary.bad_share > summary.allowed_bad else ""
+        super().__init__(f"{summary.sentence()}{told}{failed} See {summary.out}/report.html.")
+        self.summary = summary
+
+
+def read_summary(out: Place) -> Summary | None:
+    """The last run of a collection, or None where none has finished.
+
+    Args:
+        out: folder of the collection.
+
+    Raises:
+        RequestError: what lies there is not the summary of a run.
+    """
+    try:
+        kept = json.loads(out.read(LAST_RUN))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError:
+        kept = None
+    known = {each.name for each in fields(Summary)}
+    try:
+        return Summary(**{name: value for name, value in kept.items() if name in known})
+    except (AttributeError, TypeError) as error:
+        raise RequestError(
+            f"'{out.uri}/{LAST_RUN}' is not the summary of a run; restore the collection again, and it is replaced."
+        ) from error

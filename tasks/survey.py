@@ -1,0 +1,117 @@
+"""One cheap pass over sampled windows of an input: scale, noise, what is empty. Reads metadata and a few windows only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from il_models.noise import estimate_noise
+from tasks.errors import InputError
+from tasks.facts import Facts
+from tasks.inputs import InputRef
+from tasks.plan import ChannelNoise, Survey
+from tasks.problems import Valid, read_box, seed_of, valid_pixels
+from tasks.readers import open_input
+from tasks.tiling import AXES, Box, Five
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+WINDOWS = 24
+SIDE = 128  # px
+SCALE_PERCENTILES = (0.1, 99.9)  # a hot pixel must not set the scale
+NOISE_PERCENTILES = (1.0, 99.0)
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What was learned of one input, or why it cannot be read."""
+
+    ref: InputRef
+    dims: tuple[str, ...] = ()
+    shape: Five = (1, 1, 1, 1, 1)
+    dtype: str = ""
+    survey: Survey | None = None
+    reason: str = ""
+
+
+def survey_refs(collection: str, facts: Facts, refs: Iterable[InputRef]) -> list[Surveyed]:
+    """Open and survey some inputs. One that cannot be read is told with its reason, and stops nobody."""
+    return [_surveyed(collection, facts, ref) for ref in refs]
+
+
+def _surveyed(collection: str, facts: Facts, ref: InputRef) -> Surveyed:
+    try:
+        array = open_input(ref.uri, facts)
+        found = survey_input(array, facts, seed_of(0, collection, ref.name, "survey"))
+    except InputError as error:
+        return Surveyed(ref, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a decoder may raise anything; the other inputs go on
+        return Surveyed(ref, reason=f"'{ref.uri}' cannot be read ({type(error).__name__}: {error}); check the file, or leave it out.")
+    t, c, z, y, x = (array.sizes.get(axis, 1) for axis in AXES)
+    return Surveyed(ref, tuple(map(str, array.dims)), (t, c, z, y, x), str(array.dtype), found)
+
+
+def survey_input(array: "xr.DataArray", facts: Facts, seed: int) -> Survey:
+    """What the sampled windows of an input say.
+
+    Args:
+        array: the input, lazily opened, as tasks.readers.open_input gives it.
+        facts: of its collection; noise that they know is not estimated.
+        seed: of the places of the windows.
+    """
+    raw, valid = sampled_windows(array, seed)
+    ranges = np.array([_range(raw[:, c], valid, SCALE_PERCENTILES) for c in range(raw.shape[1])])
+    bounds = np.array([_range(raw[:, c], valid, NOISE_PERCENTILES) for c in range(raw.shape[1])])
+    spread = ranges[:, 1] - ranges[:, 0]
+    return Survey(
+        offset=tuple(ranges[:, 0].tolist()),
+        scale=tuple(np.where(spread > 0, spread, 1.0).tolist()),
+        noise=tuple(_noise(raw[:, c], valid, facts) for c in range(raw.shape[1])),
+        noise_source="estimate" if facts.noise == "estimate" else "catalogue",
+        low=tuple(bounds[:, 0].tolist()),
+        high=tuple(bounds[:, 1].tolist()),
+        valid=float(valid.mean()),
+        empty=float(np.mean([_is_empty(raw[i], valid[i]) for i in range(len(raw))])),
+    )
+
+
+def sampled_windows(array: "xr.DataArray", seed: int) -> tuple[NDArray[np.float32], Valid]:
+    """Windows from all over an input: raw values (n, c, h, w), and which pixels were measured (n, h, w)."""
+    t, c, z, height, width = (array.sizes.get(axis, 1) for axis in AXES)
+    h, w = min(SIDE, height), min(SIDE, width)
+    wanted = min(WINDOWS, max(1, t * z * -(-height // h) * -(-width // w)))
+    random = np.random.default_rng(seed)
+    planes = np.linspace(0, t * z - 1, wanted).round().astype(int)  # spread, so that bleaching or depth is seen
+    raws, valids = [], []
+    for plane in planes:
+        i, j = divmod(int(plane), z)
+        top, left = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
+        values = read_box(array, Box((i, 0, j, top, left), (i + 1, c, j + 1, top + h, left + w)))
+        raws.append(values[0, :, 0].astype(np.float32))
+        valids.append(valid_pixels(values, array.attrs.get("nodata"))[0, 0, 0])
+    return np.stack(raws), np.stack(valids)
+
+
+def _range(raw: NDArray[np.float32], valid: Valid, percentiles: tuple[float, float]) -> tuple[float, float]:
+    values = raw[valid]
+    if values.size == 0:
+        return 0.0, 0.0
+    low, high = np.percentile(values, percentiles)
+    return float(low), float(high)
+
+
+def _noise(raw: NDArray[np.float32], valid: Valid, facts: Facts) -> ChannelNoise:
+    if facts.noise != "estimate":
+        gain, variance = facts.noise.affine
+        return ChannelNoise(gain, variance)
+    gain, variance, correlation = estimate_noise(torch.from_numpy(raw), torch.from_numpy(valid))
+    return ChannelNoise(gain, variance, correlation)
+
+
+def _is_empty(raw: NDArray[np.float32], valid: Valid) -> bool:
+    values = raw[:, valid]
+    return values.size == 0 or bool((values.max(1) == values.min(1)).all())

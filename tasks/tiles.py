@@ -1,0 +1,77 @@
+"""The tiles of a shard, read at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.plan import InputPlan
+from tasks.problems import Window, read_box, seed_of, valid_pixels
+from tasks.tiling import Box, TileGrid
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile as it was read. core: the rows and columns of its window that it owns."""
+
+    shard: int
+    number: int
+    window: Window
+    core: tuple[slice, slice]
+
+    @property
+    def entry(self) -> InputPlan:
+        """The input that it belongs to."""
+        return self.window.entry
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was measured, or one value only: there is nothing to restore, and the tile is copied through."""
+        values = self.window.raw[:, self.window.valid]
+        return values.size == 0 or bool((values.max(1) == values.min(1)).all())
+
+
+def read_tiles(
+    entry: InputPlan, array: "xr.DataArray", tiles: list[int], run_seed: int, collection: str
+) -> Iterator[Tile]:
+    """Some tiles in their order; the box that holds them all is read in one go.
+
+    Raises:
+        InputError: the input cannot be read.
+    """
+    grid = entry.grid
+    box = _hull([grid.tile_window(tile) for tile in tiles])
+    values = read_box(array, box)
+    nodata = array.attrs.get("nodata")
+    for tile in tiles:
+        window, core = grid.tile_window(tile), grid.tile_core(tile)
+        part = values[window.within(box)]
+        seen = Window(
+            entry=entry,
+            channels=slice(window.start[1], window.stop[1]),
+            raw=part[0, :, 0].astype(np.float32),
+            valid=valid_pixels(part, nodata)[0, 0, 0],
+            seed=seed_of(run_seed, collection, entry.name, f"tile {tile}"),
+        )
+        rows, columns = core.within(window)[3:]
+        yield Tile(grid.shard_of(tile), tile, seen, (rows, columns))
+
+
+def place_of(grid: TileGrid, tile: int) -> dict[str, int]:
+    """Where a tile lies, in the columns of the convergence table."""
+    core = grid.tile_core(tile)
+    t, c, z, y0, x0 = core.start
+    joint = grid.core[1] == grid.shape[1] and grid.shape[1] > 1
+    return {"t": t, "c": -1 if joint else c, "z": z, "y0": y0, "x0": x0, "h": core.shape[3], "w": core.shape[4]}
+
+
+def _hull(boxes: list[Box]) -> Box:
+    starts = zip(*(box.start for box in boxes), strict=True)
+    stops = zip(*(box.stop for box in boxes), strict=True)
+    t, c, z, y, x = (min(values) for values in starts)
+    t_, c_, z_, y_, x_ = (max(values) for values in stops)
+    return Box((t, c, z, y, x), (t_, c_, z_, y_, x_))

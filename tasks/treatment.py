@@ -1,0 +1,48 @@
+"""Recipe and facts -> what is done to each tile."""
+
+from dataclasses import dataclass
+
+import torch
+
+from il_models.fitting import Stopper
+from il_models.method import Direct, Fitted, Method
+from il_models.methods import known_methods
+from tasks.facts import Facts
+from tasks.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """How tiles are restored.
+
+    input_method: fitted once per input, where tiles go on from their input's own network; None otherwise.
+    method: of a tile's own fit. input_stopper, stopper: what ends them early. control: what every tile is compared with.
+    affine: gain and offset are fitted before an estimate is compared with its reference.
+    """
+
+    input_method: Fitted | None
+    input_stopper: Stopper | None
+    method: Method
+    stopper: Stopper | None
+    control: Direct | None
+    batch: int
+    device: torch.device
+    affine: bool = False
+
+
+def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treatment:
+    """What a recipe wants to be done to each tile of a collection, `batch` tiles at once on a device."""
+    method, stopper = recipe.restoration(), recipe.stopping()
+    shared = isinstance(method, Fitted) and recipe.scope == "input"
+    control = known_methods()[recipe.control]() if recipe.control not in ("none", method.name) else None
+    assert control is None or isinstance(control, Direct)
+    return Treatment(
+        input_method=method.on_input() if shared and isinstance(method, Fitted) else None,
+        input_stopper=stopper if shared else None,
+        method=method.own_steps(recipe.own_steps) if shared and isinstance(method, Fitted) else method,
+        stopper=None if shared else stopper,
+        control=control if method.name != "identity" else None,
+        batch=batch,
+        device=torch.device(device),
+        affine=facts.reference is not None and facts.reference.match == "affine",
+    )

@@ -1,0 +1,14 @@
+"""Every method of the folder keeps the contract."""
+
+import pytest
+from contracts.method import MethodContract
+
+from il_models.method import Method
+from il_models.methods import known_methods
+
+
+@pytest.mark.parametrize("name", sorted(known_methods()))
+class TestMethods(MethodContract):
+    @pytest.fixture
+    def kind(self, name: str) -> type[Method]:
+        return known_methods()[name]

@@ -1,0 +1,76 @@
+"""Risk without ground truth against the risk with it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from contracts.method import estimate
+from contracts.toys import toy
+
+from il_models.draw import Draw
+from il_models.fitting import fit
+from il_models.method import Method
+from il_models.methods.nlm import NonLocalMeans
+from il_models.methods.zs_n2n import ZeroShotNoise2Noise
+from il_models.metrics import mse
+from il_models.noise import Noise
+from il_models.problem import Problem
+from il_models.risk import sure
+
+
+def probes(problem: Problem) -> Draw:
+    return Draw(problem.seeds + 1)
+
+
+def test_exact_for_a_linear_map() -> None:
+    """f(y) = y / 2 has the divergence n / 2, whatever the probe."""
+    clean, problem = toy(3, side=64)
+    risk = sure(problem, problem.y / 2, lambda y: y / 2, probes(problem))
+    by_hand = ((problem.y / 2) ** 2).flatten(1).mean(1) - 0.1**2 + 2 * 0.1**2 / 2
+    assert torch.allclose(risk, by_hand, atol=1e-5)
+    assert torch.allclose(risk, mse(problem.y / 2, clean, problem.mask), atol=1e-3)
+
+
+@pytest.mark.parametrize("method", [NonLocalMeans(), ZeroShotNoise2Noise(steps=60)], ids=lambda method: method.name)
+def test_close_to_the_true_error(method: Method) -> None:
+    clean, problem = toy(3, side=64)
+    done = fit(problem, method)
+    risk = sure(problem, done.x, lambda y: estimate(method, done.nets, replace(problem, y=y)), probes(problem))
+    assert torch.allclose(risk, mse(done.x, clean, problem.mask), atol=0.06 * 0.1**2)
+
+
+def test_channels_have_their_own_sigma() -> None:
+    clean, problem = toy(1, channels=2, side=64)
+    factor = torch.tensor([1.0, 4.0])
+    noise = Noise(problem.noise.gain, problem.noise.variance * factor**2, problem.noise.correlation)
+    y = clean + (problem.y - clean) * factor.reshape(1, 2, 1, 1)
+    uneven = replace(problem, y=y, noise=noise)
+    weight = torch.tensor([0.9, 0.2]).reshape(1, 2, 1, 1)
+    risk = sure(uneven, weight * y, lambda z: weight * z, probes(problem))
+    assert torch.allclose(risk, mse(weight * y, clean, problem.mask), rtol=0.1)
+
+
+def test_noise_that_grows_with_the_signal() -> None:
+    clean, problem = toy(2, side=128)
+    noise = Noise(torch.full((2, 1), 0.02), torch.zeros(2, 1), torch.zeros(2))
+    y = clean + noise.sigma(clean) * (problem.y - clean) / 0.1
+    photons = replace(problem, y=y, noise=noise)
+    risk = sure(photons, 0.7 * y + 0.15, lambda z: 0.7 * z + 0.15, probes(problem))
+    assert torch.allclose(risk, mse(0.7 * y + 0.15, clean, problem.mask), rtol=0.1)
+
+
+def test_masked_pixels_take_no_part() -> None:
+    _, problem = toy(2, side=32)
+    mask = problem.mask.clone()
+    mask[:, :, :16] = False
+    half = replace(problem, mask=mask)
+    spoilt = replace(half, y=torch.where(mask, problem.y, torch.full_like(problem.y, 50.0)))
+    risks = [sure(p, p.y / 2, lambda y: y / 2, probes(problem)) for p in (half, spoilt)]
+    assert torch.allclose(*risks)
+
+
+def test_a_tile_does_not_see_its_mates() -> None:
+    _, problem = toy(3, side=32)
+    together = sure(problem, problem.y / 2, lambda y: y.sin(), probes(problem), probes=2)
+    one = problem.take(torch.tensor([1]))
+    assert torch.allclose(sure(one, one.y / 2, lambda y: y.sin(), probes(one), probes=2)[0], together[1])

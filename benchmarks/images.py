@@ -74,7 +74,7 @@ def gaussian_problem(y: Tensor, sigma: float, seed: int = 0) -> Problem:
 
 @dataclass(frozen=True)
 class Stabilised:
-    """A real capture made ready: blind noise in its units, and the problem after stabilisation and scaling to 0 to 1."""
+    """A real capture made ready: blind noise in its units, and the problem, stabilised and scaled to 0 to 1."""
 
     noise: Noise
     problem: Problem
@@ -86,7 +86,8 @@ def stabilised_problem(y: Tensor, seed: int = 0) -> Stabilised:
     """Problem of one capture (h, w), whose noise is estimated from itself and stabilised to unit variance."""
     found = estimate_noise(y[None], torch.ones(1, *y.shape, dtype=torch.bool))
     correlation = torch.tensor([found.correlation])
-    noise = Noise(torch.tensor([[found.gain]]), torch.tensor([[max(found.variance, 1e-9) if found.gain == 0 else found.variance]]), correlation)  # fmt: skip
+    variance = found.variance if found.gain > 0 else max(found.variance, 1e-9)
+    noise = Noise(torch.tensor([[found.gain]]), torch.tensor([[variance]]), correlation)
     d = stabilised(y[None, None], noise)
     low, high = (float(value) for value in np.quantile(d.numpy(), (0.001, 0.999)))
     scale = high - low

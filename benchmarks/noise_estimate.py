@@ -1,9 +1,10 @@
-"""How good is the blind estimate of the noise? Simulated Gaussian, photon and coloured noise, and real microscopy pairs.
+"""How good is the blind estimate of the noise? Simulated Gaussian, photon and coloured noise, and real pairs.
 
 python -m benchmarks.noise_estimate
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from benchmarks.table import write_table
 from il_models.noise import NoiseEstimate, estimate_noise, is_signal_dependent
 
 GAIN, OFFSET = 3.0, 20.0
+Levels = np.ndarray | float
 
 
 def found(y: np.ndarray) -> NoiseEstimate:
@@ -22,7 +24,7 @@ def found(y: np.ndarray) -> NoiseEstimate:
     return estimate_noise(windows, torch.ones_like(windows, dtype=torch.bool))
 
 
-def sigma_error(estimate: NoiseEstimate, intensity: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def sigma_error(estimate: NoiseEstimate, intensity: Levels, variance: Levels) -> np.ndarray:
     """Relative error of sigma at some intensities."""
     return np.sqrt(np.maximum(estimate.gain * intensity + estimate.variance, 1e-12) / variance) - 1
 
@@ -38,12 +40,14 @@ def gaussian_rows(images: Sequence[np.ndarray], width: float) -> list[list[objec
             noise *= sigma / noise.std()
             y = image + noise
             estimate = found(y)
-            errors.append(float(sigma_error(estimate, y.mean(), np.float64(sigma**2))))
+            errors.append(float(sigma_error(estimate, y.mean(), float(sigma**2))))
             correlations.append(estimate.correlation)
             low, high = np.quantile(y, (0.01, 0.99))
             dependent += is_signal_dependent(estimate.gain, estimate.variance, float(low), float(high))
             true = float((noise[:, 1:] * noise[:, :-1]).mean() / sigma**2)
-        rows.append([width, sigma, *_spread(errors), true, float(np.mean(correlations)), f"{dependent} of {len(images)}"])
+        rows.append(
+            [width, sigma, *_spread(errors), true, float(np.mean(correlations)), f"{dependent} of {len(images)}"]
+        )
     return rows
 
 
@@ -74,7 +78,7 @@ def real_row(pair: Pair) -> list[object]:
     expected, residual = np.polyval(line, x), y - np.polyval(line, x)
     edges = np.unique(np.quantile(expected, np.linspace(0, 1, 11)))
     edges[-1] += 1
-    levels = [(expected >= low) & (expected < high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    levels = [(expected >= low) & (expected < high) for low, high in pairwise(edges)]
     levels = [level for level in levels if level.sum() > 200]
     intensity = np.array([y[level].mean() for level in levels])
     variance = np.array([residual[level].var() for level in levels])
@@ -83,8 +87,9 @@ def real_row(pair: Pair) -> list[object]:
     errors = sigma_error(estimate, intensity, variance)
     lags = [(residual[:, 1:] * residual[:, :-1]).mean(), (residual[1:] * residual[:-1]).mean()]
     true = max(lags, key=abs) / residual.var()
-    return [pair.name, f"{gain:.3g}", f"{estimate.gain:.3g}", f"{offset:.3g}", f"{estimate.variance:.3g}",
-            float(np.abs(errors).mean()), float(errors[np.abs(errors).argmax()]), float(true), estimate.correlation]  # fmt: skip
+    numbers = [f"{number:.3g}" for number in (gain, estimate.gain, offset, estimate.variance)]
+    mean, worst = float(np.abs(errors).mean()), float(errors[np.abs(errors).argmax()])
+    return [pair.name, *numbers, mean, worst, float(true), estimate.correlation]
 
 
 def _spread(errors: list[float]) -> tuple[float, float, float]:
@@ -102,7 +107,16 @@ def main() -> None:
     real = list(pairs())
     smooth: Callable[[Pair], np.ndarray] = lambda pair: gaussian_filter(pair.clean.double().numpy(), 1.0)  # noqa: E731
     cells = [smooth(pair) for pair in real if pair.name.startswith("fmd")]
-    heads = ("filter width", "sigma", "mean error", "mean abs", "worst", "true lag-1", "found lag-1", "signal-dependent")
+    heads = (
+        "filter width",
+        "sigma",
+        "mean error",
+        "mean abs",
+        "worst",
+        "true lag-1",
+        "found lag-1",
+        "signal-dependent",
+    )
     coloured = [row for width in (0.0, 0.5, 0.8) for row in gaussian_rows(photos, width)]
     photons = photon_rows(photos[:15], "photos") + photon_rows(cells, "cells")
     write_table(
@@ -110,21 +124,21 @@ def main() -> None:
         "Blind noise estimate from single images",
         [
             (
-                f"Gaussian noise on {len(photos)} photographs (7 of Set12, 18 of BSD68; the latter hold noise of their own, "
-                "which counts as error at sigma 5). Relative error of sigma at the image's mean; noise filtered to a width "
-                "has the lag-1 correlation of the column after the errors.",
+                f"Gaussian noise on {len(photos)} photographs (7 of Set12, 18 of BSD68; the latter hold noise of their "
+                "own, which counts as error at sigma 5). Relative error of sigma at the image's mean; noise filtered "
+                "to a width has the lag-1 correlation of the column after the errors.",
                 heads,
                 coloured,
             ),
             (
-                f"Photon noise, gain {GAIN:g}: 15 photographs, and {len(cells)} smoothed fluorescence images. Relative error of "
-                "the gain, and of sigma over the 5 to 95 % quantiles of intensity.",
-                ("images", "peak photons", "gain: mean error", "mean abs", "worst", "sigma: mean abs", "worst", "signal-dependent"),
+                f"Photon noise, gain {GAIN:g}: 15 photographs, and {len(cells)} smoothed fluorescence images. Relative "
+                "error of the gain, and of sigma over the 5 to 95 % quantiles of intensity.",
+                ("images", "peak photons", "gain: error", "mean abs", "worst", "sigma: mean abs", "worst", "dependent"),
                 photons,
             ),
             (
-                "Real pairs: blind, from the single capture, against capture minus reference over ten levels of intensity. "
-                f"`e` is the relative error of sigma. Median over pairs of its mean: "
+                "Real pairs: blind, from the single capture, against capture minus reference over ten levels of "
+                f"intensity. `e` is the relative error of sigma. Median over pairs of its mean: "
                 f"{np.median([float(str(real_row(pair)[5])) for pair in real]):.3f}.",
                 ("pair", "gain", "found", "variance", "found", "mean abs e", "worst e", "lag-1", "found"),
                 [real_row(pair) for pair in real],

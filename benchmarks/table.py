@@ -10,20 +10,28 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_table(name: str, title: str, sections: Sequence[tuple[str, Sequence[str], Sequence[Sequence[object]]]]) -> Path:
-    """Write benchmarks/results/<name>.md and print it.
+def write_table(
+    name: str, title: str, sections: Sequence[tuple[str, Sequence[str], Sequence[Sequence[object]]]]
+) -> None:
+    """Print tables, and write them to benchmarks/results/<name>.md unless the name is empty (a quick look).
 
     Args:
         sections: a line or two of text, the heads of the columns, and the rows; a float is written with two decimals.
     """
     lines = [f"# {title}", "", provenance()]
     for text, heads, rows in sections:
-        lines += ["", text, "", _row(heads), _row(["---"] * len(heads)), *(_row([_word(cell) for cell in row]) for row in rows)]
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.md"
-    path.write_text("\n".join(lines) + "\n")
+        lines += [
+            "",
+            text,
+            "",
+            _row(heads),
+            _row(["---"] * len(heads)),
+            *(_row([_word(cell) for cell in row]) for row in rows),
+        ]
     print("\n".join(lines))
-    return path
+    if name:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
 
 
 def provenance() -> str:
@@ -32,7 +40,11 @@ def provenance() -> str:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent, check=False
     ).stdout.strip()
     changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", "il_models"], capture_output=True, text=True, cwd=RESULTS.parents[1], check=False
+        ["git", "status", "--porcelain", "--", "il_models"],
+        capture_output=True,
+        text=True,
+        cwd=RESULTS.parents[1],
+        check=False,
     ).stdout.strip()
     date = datetime.datetime.now(datetime.UTC).date()
     return f"{date}, commit {commit or 'unknown'}{' with changes' if changed else ''}, {processor()}"

@@ -106,7 +106,7 @@ class _Progress:
         self.tiles = max(1, tiles)
         self.before = run.done_tiles
         self.began = self.told = time.monotonic()
-        self.artifact = create_progress_artifact(
+        self.artifact: Any = create_progress_artifact(
             progress=100 * self.before / self.tiles,
             key=f"progress-{_key(run.plan.collection)}",
             description=f"{self.before} of {tiles} tiles restored",

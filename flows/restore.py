@@ -20,7 +20,7 @@ from tasks.workers import crew_for, executor
 @flow(
     name="restore",
     flow_run_name="restore {source}",
-    task_runner=ThreadPoolTaskRunner(max_workers=WINDOW),
+    task_runner=ThreadPoolTaskRunner(max_workers=WINDOW),  # type: ignore[arg-type]
     persist_result=False,
 )
 def restore(

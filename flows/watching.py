@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from tasks import ledger
 from tasks.plan import Plan
@@ -23,7 +31,7 @@ LINE = 15.0  # seconds between two plain lines, where there is no terminal
 
 @contextmanager
 def watched(work: "Place", console: Console) -> Iterator[None]:
-    """A progress bar while the context lasts: tiles done, tiles per second, time to go. Plain lines without a terminal."""
+    """A progress bar while the context lasts: tiles done, tiles/s, time to go; without a terminal plain lines."""
     ended = threading.Event()
     look = _bar if console.is_terminal else _lines
     thread = threading.Thread(target=look, args=(work, console, ended), daemon=True)

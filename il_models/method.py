@@ -52,6 +52,11 @@ class Fitted(Method):
     steps: int
     rate: float
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that no fit can use."""
+        if self.steps < 0 or self.rate <= 0:
+            raise ValueError(f"steps = {self.steps} and rate = {self.rate}: steps must be 0 or more, the rate above 0.")
+
     @abstractmethod
     def network(self, problem: Problem) -> nn.Module:
         """The network of ONE tile: takes (n, c, *s), returns (n, d, *s). Initialised from torch's global state."""

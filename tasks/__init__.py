@@ -1,1 +1,1 @@
-"""Input and output of selfmend: catalogue, readers, plan, lots, stores, ledger, report. Plain functions, no tensors' mathematics."""
+"""Input and output of selfmend: catalogue, readers, plan, lots, stores, ledger, report. Plain functions."""

@@ -39,7 +39,10 @@ def chosen_tiles(rows: TileRows) -> list[tuple[str, int]]:
 
     Best and median are chosen by skill; where no tile has one by risk, then by how near the residual is to the noise.
     """
-    columns, good = rows.columns, rows.codes == GOOD
+    columns = rows.columns
+    area = (columns["h"] * columns["w"]).to_numpy()
+    # The last tile of a row can be a sliver, which shows little.
+    good = (rows.codes == GOOD) & (area * 2 >= area.max(initial=0))
     score = next((s for s in _scores(columns) if np.isfinite(s[good]).any()), np.full(len(rows), np.nan))
     ranked = np.flatnonzero(good & np.isfinite(score))
     ranked = ranked[np.argsort(-score[ranked], kind="stable")]

@@ -1,4 +1,4 @@
-"""A few steps on one real tile: seconds and bytes, from which a plan predicts. Nothing that decides pixels is measured here."""
+"""A few steps on one real tile: seconds and bytes, from which a plan predicts. Decides no pixel."""
 
 import math
 import time

@@ -89,8 +89,8 @@ def histogram(values: Values, codes: Codes, limits: Sequence[float] = (), whole:
     counts = np.bincount(place * 4 + codes, minlength=4 * (len(edges) - 1)).reshape(-1, 4)
     return Histogram(
         bars=_bars(counts, np.full(len(counts), counts.sum(1).max())),
-        ticks=_ticks(low, high, WIDTH),
-        limits=tuple(Mark((limit - low) / (high - low) * WIDTH, f"{limit:g}") for limit in limits),
+        ticks=_ticks(low, high, WIDTH, whole=whole),
+        limits=tuple(Mark((limit - low) / (high - low) * WIDTH, f"{limit:g}".replace("-", "−")) for limit in limits),
         highest=int(counts.sum(1).max()),
         count=int(values.size),
         beyond=int(((values < low) | (values > high)).sum()),
@@ -126,13 +126,16 @@ def curve(steps: Sequence[int], losses: Sequence[float], kept: int | None) -> Cu
     if x.size < 2:
         return None
     left, right = _widened(float(x.min()), float(x.max()), 0.0)
-    # The first loss can be a thousand times the others, which would hide how the fit ends.
-    low, high = _widened(float(y.min()), float(min(y.max(), np.median(y) + 4 * (np.median(y) - y.min()) + 1e-30)))
-    at = (x - left) / (right - left) * WIDTH, HEIGHT - np.clip((y - low) / (high - low), 0, 1) * HEIGHT
+    # A fit begins far above where it ends, which on a linear axis hides how it ends.
+    powers = bool(y.min() > 0 and y.max() > 3 * y.min())
+    y = np.log10(y) if powers else y
+    low, high = _widened(float(y.min()), float(y.max()))
+    at = (x - left) / (right - left) * WIDTH, HEIGHT - (y - low) / (high - low) * HEIGHT
+    ticks = _power_ticks(low, high, HEIGHT) if powers else _ticks(low, high, HEIGHT, most=4)
     return Curve(
         line=" ".join(f"{a:.1f},{b:.1f}" for a, b in zip(*at, strict=True)),
         x_ticks=_ticks(left, right, WIDTH),
-        y_ticks=tuple(Mark(HEIGHT - tick.at, tick.text) for tick in _ticks(low, high, HEIGHT, most=3)),
+        y_ticks=tuple(Mark(HEIGHT - tick.at, tick.text) for tick in ticks),
         kept=None if kept is None else float(np.clip((kept - left) / (right - left), 0, 1)) * WIDTH,
     )
 
@@ -141,14 +144,17 @@ def strip(counts: NDArray[np.int64], most: int = 100) -> tuple[Bar, ...]:
     """Shares of verdicts along planes, (planes, 4), as bars of one height; beyond `most` planes several share a bar."""
     groups = np.array_split(counts, min(len(counts), most))
     columns = np.stack([group.sum(0) for group in groups])
-    return _bars(columns, columns.sum(1))
+    return _bars(columns, columns.sum(1), least=HEIGHT / 4)
 
 
 def _range(values: Values, limits: Sequence[float], whole: bool) -> tuple[float, float]:
     """Nearly all values and all limits; a few far values shall not press the others into one bar."""
     low, high = (float(edge) for edge in np.percentile(values, (0.5, 99.5)))
     low, high = min(low, *limits, high), max(high, *limits, low)
-    return (math.floor(low) - 0.5, math.ceil(high) + 0.5) if whole else _widened(low, high)
+    if not whole:
+        return _widened(low, high)
+    room = max(0, math.ceil((5 - (high - low)) / 2))
+    return math.floor(low) - room - 0.5, math.ceil(high) + room + 0.5
 
 
 def _bins(low: float, high: float, whole: bool) -> int:
@@ -160,31 +166,46 @@ def _widened(low: float, high: float, by: float = 0.04) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _bars(counts: NDArray[np.int64], full: NDArray[np.int64]) -> tuple[Bar, ...]:
-    """Good tiles below, failed ones on top, never too thin to be seen. full: tiles that fill a bar's height."""
+def _bars(counts: NDArray[np.int64], full: NDArray[np.int64], least: float = 1.5) -> tuple[Bar, ...]:
+    """Good tiles below, failed ones on top. full: tiles that fill a bar's height. least: what can still be seen."""
     width = WIDTH / len(counts)
     bars = []
     for i, column in enumerate(counts):
+        parts = {code: max(least, float(column[code] / full[i] * HEIGHT)) for code in (1, 0, 2, 3) if column[code]}
+        squeeze = min(1.0, HEIGHT / max(1e-9, sum(parts.values())))
         below = HEIGHT
-        for code in (1, 0, 2, 3):
-            if column[code]:
-                height = max(1.5, float(column[code] / full[i] * HEIGHT))
-                below -= height
-                bars.append(Bar(i * width, below, max(width - 1, 0.8 * width), height, code))
+        for code, height in parts.items():
+            below -= height * squeeze
+            bars.append(Bar(i * width, below, max(width - 1, 0.8 * width), height * squeeze, code))
     return tuple(bars)
 
 
-def _ticks(low: float, high: float, length: float, most: int = 6) -> tuple[Mark, ...]:
+def _ticks(low: float, high: float, length: float, most: int = 6, whole: bool = False) -> tuple[Mark, ...]:
     """Round numbers along an axis."""
-    rough = (high - low) / most
+    rough = max((high - low) / most, 1.0 if whole else 0.0)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in _STEPS if factor * power >= rough * (1 - 1e-9))
-    digits = max(0, -math.floor(math.log10(step) + 1e-9) + (1 if round(step / power, 6) == 2.5 else 0))
+    digits = -math.floor(math.log10(step) + 1e-9) + (1 if round(step / power, 6) == 2.5 else 0)
     numbers = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
     return tuple(Mark(float((value - low) / (high - low)) * length, _tick(float(value), digits)) for value in numbers)
 
 
+def _power_ticks(low: float, high: float, length: float) -> tuple[Mark, ...]:
+    """Round numbers along a logarithmic axis, whose ends are given as powers of ten; as few as say something."""
+    for first in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        values = [
+            digit * 10.0**power for power in powers for digit in first if low <= math.log10(digit) + power <= high
+        ]
+        if len(values) > 1:
+            break
+    keep = values[:: max(1, -(-len(values) // 5))]
+    return tuple(Mark((math.log10(value) - low) / (high - low) * length, f"{value:.3g}") for value in keep)
+
+
 def _tick(value: float, digits: int) -> str:
-    if abs(value) >= 1e5 or digits > 4:
-        return f"{value:.3g}"
-    return f"{value + 0.0:.{digits}f}"
+    """digits: behind the decimal point, so that neighbouring ticks differ."""
+    if value and (abs(value) >= 1e5 or digits > 4):
+        significant = math.floor(math.log10(abs(value))) + digits + 1
+        return f"{value:.{max(1, significant)}g}".replace("-", "−")
+    return f"{value + 0.0:.{max(0, digits)}f}".replace("-", "−")

@@ -19,7 +19,6 @@ from tasks.publish import Published, PublishJob, publish_input
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.run import Run
-from tasks.starts import kept_start
 from tasks.stores import TornShard
 
 
@@ -54,7 +53,9 @@ def completion_job(run: Run, name: str, lots: list[Lot]) -> CompletionJob:
         ],
         "stabilised": entry.stabilised,
     }
-    return CompletionJob(entry, tuple(lot.id for lot in lots), request.facts, request.recipe, request.out, run.work, provenance)
+    return CompletionJob(
+        entry, tuple(lot.id for lot in lots), request.facts, request.recipe, request.out, run.work, provenance
+    )
 
 
 def complete_input(job: CompletionJob) -> Published:
@@ -98,7 +99,8 @@ def keep_rows(run: Run, name: str, inputs: list[str], lots: list[Lot]) -> None:
 
 def _records(job: CompletionJob) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
     """The rows of the input, and by shard its checksum and lot."""
-    rows, checksums = [], {}
+    rows: list[pa.Table] = []
+    checksums: dict[int, tuple[str, str]] = {}
     for lot in job.lots:
         record = ledger.record(job.work, lot)
         rows.append(record.rows.filter(pc.equal(record.rows.column("input"), job.entry.name)))

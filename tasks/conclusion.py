@@ -2,11 +2,9 @@
 
 import io
 import time
-from collections import Counter
 from datetime import UTC, datetime
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks import ledger
@@ -56,7 +54,10 @@ def _drop_superseded(out: Place, current: dict[str, str]) -> None:
     folder = out / CONVERGENCE
     for name in folder.names():
         table = pq.read_table(io.BytesIO(folder.read(name)))
-        old = [current.get(row, key) != key for row, key in zip(*(table.column(c).to_pylist() for c in ("input", "key")), strict=True)]
+        old = [
+            current.get(row, key) != key
+            for row, key in zip(*(table.column(c).to_pylist() for c in ("input", "key")), strict=True)
+        ]
         if all(old):
             folder.remove(name)
         elif any(old):

@@ -1,7 +1,7 @@
 """What can go wrong for a user. Each message is one sentence: what happened, where, what was expected, what to do."""
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class RequestError(ValueError):

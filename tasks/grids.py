@@ -37,12 +37,8 @@ def grid_for(shape: Five, method: Method, recipe: Recipe) -> TileGrid:
             f"tiling.halo = {halo} px is smaller than the {ramp} px over which {method.name}'s tiles blend; set "
             f"tiling.halo >= {ramp}, or leave it out."
         )
-    t, c, z, y, x = shape
-    del t, z
-    sides = [side if recipe.tiling.tile != "auto" else balanced(side, wanted, 2 * ramp) for side in (y, x)]
-    if recipe.tiling.tile != "auto":
-        sides = [wanted, wanted]
-    core = (1, c if recipe.channels == "joint" else 1, 1, *sides)
+    height, width = (wanted if recipe.tiling.tile != "auto" else balanced(n, wanted, 2 * ramp) for n in shape[3:])
+    core = (1, shape[1] if recipe.channels == "joint" else 1, 1, height, width)
     return _sharded(TileGrid(shape, core, (0, 0, 0, halo, halo), (0, 0, 0, ramp, ramp), core), method, recipe)
 
 
@@ -80,18 +76,18 @@ def _halo(method: Method, recipe: Recipe, ramp: int) -> int:
 
 def _sharded(grid: TileGrid, method: Method, recipe: Recipe) -> TileGrid:
     """Join tiles into shards along x, y, c, z, t in turn, while side, bytes and work allow."""
-    window = grid.window_shape
-    pixels = window[3] * window[4]
-    tiles = max(1, int(SHARD_WORK / tile_work(method, recipe, pixels, window[1])))
-    tiles = min(tiles, max(1, SHARD_BYTES // (4 * window[1] * pixels)))
-    side = SHARD_SIDE if recipe.tiling.shard == "auto" else recipe.tiling.shard
-    shard = list(grid.core)
-    for axis in (4, 3, 1, 2, 0):
-        most = max(1, side // grid.core[axis]) if axis >= 3 else grid.tile_counts[axis]
-        if recipe.tiling.shard != "auto" and axis >= 3:
-            most = -(-side // grid.core[axis])
-            tiles = max(tiles, most)
-        joined = max(1, min(grid.tile_counts[axis], most, tiles))
-        shard[axis] *= joined
-        tiles //= joined
-    return replace(grid, shard=tuple(shard))
+    _, channels, _, height, width = grid.window_shape
+    work = tile_work(method, recipe, height * width, channels)
+    tiles = max(1, min(int(SHARD_WORK / work), SHARD_BYTES // (4 * channels * height * width)))
+    t, c, z, y, x = grid.tile_counts
+    if recipe.tiling.shard == "auto":
+        across = [max(1, SHARD_SIDE // side) for side in grid.core[3:]]
+    else:
+        across = [-(-recipe.tiling.shard // side) for side in grid.core[3:]]
+        tiles = max(tiles, across[0] * across[1])
+    joined = {}
+    for axis, most in ((4, min(x, across[1])), (3, min(y, across[0])), (1, c), (2, z), (0, t)):
+        joined[axis] = max(1, min(most, tiles))
+        tiles //= joined[axis]
+    shard = [core * joined[axis] for axis, core in enumerate(grid.core)]
+    return replace(grid, shard=(shard[0], shard[1], shard[2], shard[3], shard[4]))

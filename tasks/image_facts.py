@@ -13,6 +13,7 @@ from tasks.tiling import AXES, Five
 if TYPE_CHECKING:
     import xarray as xr
 
+SCENE_CHUNK = 512  # px: least side of a scene's chunks, for each is an object of its own
 SHARD_SIDE = 2048  # px along y and x
 SHARD_PIXELS = 2**22  # small planes share a shard up to so many pixels
 LEVEL_SIDE = 1024  # of shards of half-size copies, for each of their pixels is made of four
@@ -68,7 +69,10 @@ class ImageFacts:
         return 1, 1, 1, min(self.chunk, shape[3]), min(self.chunk, shape[4])
 
     def shards(self, shape: Five) -> Five:
-        """Stored objects: whole chunks, up to a side along y and x, and several planes while they are small."""
+        """What is written at once: whole chunks, up to a side along y and x, and several planes while they are small.
+
+        One stored object of an OME-Zarr; a scene stores each chunk by itself.
+        """
         side = SHARD_SIDE if shape[3:] == self.shape[3:] else LEVEL_SIDE
         y, x = (
             chunk * min(-(-n // chunk), max(1, side // chunk))
@@ -89,18 +93,19 @@ def image_facts(entry: InputPlan, source: "xr.DataArray", dtype: str, chunk: int
         entry: the input in its plan.
         source: the input as its reader opened it; only its metadata are looked at.
         dtype: "same", or float32.
-        chunk: side of a stored chunk in pixels.
+        chunk: side of a stored chunk in pixels; of a scene at least SCENE_CHUNK.
         pyramid: whether half-size copies are wanted.
     """
     kind = np.dtype(source.dtype if dtype == "same" else dtype).newbyteorder("=")
     low, high = entry.survey.low, entry.survey.high
+    scene = source.attrs.get("layout") == "geo"
     return ImageFacts(
         name=entry.name,
-        layout="geo" if source.attrs.get("layout") == "geo" else "ngff",
+        layout="geo" if scene else "ngff",
         dims=entry.dims,
         shape=entry.grid.shape,
         dtype=kind.name,
-        chunk=chunk,
+        chunk=max(chunk, SCENE_CHUNK) if scene else chunk,
         pyramid=pyramid,
         channels=tuple(str(name) for name in np.atleast_1d(source.coords["c"].values)) if "c" in source.coords else (),
         pixel_size={axis: float(size) for axis, size in source.attrs.get("pixel_size", {}).items()},

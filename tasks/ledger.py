@@ -1,7 +1,7 @@
 """What is done: one record per lot, written last, beside the pixels. A lot is done exactly when its record is there.
 
-The record is the lot's part of the convergence table (tasks/convergence.py), and carries the checksums of its shards. Nothing
-else decides what is left to do: neither Prefect's states nor the presence of a shard.
+The record is the lot's part of the convergence table (tasks/convergence.py), and carries the checksums of its shards.
+Nothing else decides what is left to do: neither Prefect's states nor the presence of a shard.
 """
 
 import io

@@ -14,3 +14,6 @@ class Limits:
     skill: float = -0.5  # dB: the control is better
     seam: float = 1.0  # of the noise: neighbours disagree
     brightness: float = 0.1  # of the noise: mean of the residual
+
+
+LIMITS = Limits()

@@ -1,8 +1,8 @@
-"""Shards -> lots -> handfuls: what one worker restores together, and what one Prefect task run holds. Never measured."""
+"""Shards -> lots -> handfuls: what a worker restores together, and what a Prefect task run holds. Never measured."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from il_models.method import Method
 from tasks.grids import SHARD_BYTES, SHARD_WORK, tile_work
@@ -10,8 +10,11 @@ from tasks.plan import InputPlan, Lot, Part
 from tasks.recipe import Recipe
 
 SMALL_INPUTS = 40  # in a lot
+SPREAD = 8  # lots that even a small collection makes, so that several workers have something to do
 GROUPS = 120  # published by a task run each
-HANDFULS = 240  # with the groups' last, smaller ones and their publishing 480: below the 500 that Prefect's server keeps
+HANDFULS = (
+    240  # with the groups' last, smaller ones and their publishing 480: below the 500 that Prefect's server keeps
+)
 
 
 def lots_for(entries: list[InputPlan], method: Method, recipe: Recipe, batch: int, first: int = 0) -> list[Lot]:
@@ -47,8 +50,8 @@ def groups_of(lots: list[Lot]) -> list[Group]:
     """All lots in at most GROUPS groups and about HANDFULS handfuls, in their order."""
     bundles = [list(run) for _, run in groupby(lots, key=_bundle)]
     per_group, per_handful = -(-len(bundles) // GROUPS), max(1, -(-len(lots) // HANDFULS))
-    joined = [sum(bundles[i : i + per_group], []) for i in range(0, len(bundles), per_group or 1)]
-    return [_group(some, per_handful) for some in joined]
+    together = [bundles[i : i + per_group] for i in range(0, len(bundles), per_group or 1)]
+    return [_group(list(chain.from_iterable(some)), per_handful) for some in together]
 
 
 def inputs_of(lots: Iterable[Lot]) -> tuple[str, ...]:
@@ -59,11 +62,12 @@ def inputs_of(lots: Iterable[Lot]) -> tuple[str, ...]:
 def _together(entries: list[InputPlan], method: Method, recipe: Recipe) -> list[list[tuple[Part, int]]]:
     """Small inputs in lots, while number, bytes and work allow."""
     lots: list[list[tuple[Part, int]]] = []
+    most = min(SMALL_INPUTS, -(-len(entries) // SPREAD))
     work = pixels = 0.0
     for entry in entries:
         own_work, own_pixels = _cost(entry, method, recipe)
         work, pixels = work + own_work, pixels + own_pixels
-        if not lots or len(lots[-1]) == SMALL_INPUTS or work > SHARD_WORK or 4 * pixels > SHARD_BYTES:
+        if not lots or len(lots[-1]) == most or work > SHARD_WORK or 4 * pixels > SHARD_BYTES:
             lots.append([])
             work, pixels = own_work, own_pixels
         lots[-1].append((Part(entry.name, 0, 1), entry.grid.tiles))

@@ -6,13 +6,12 @@ from pydantic import TypeAdapter
 
 from tasks.tiling import TileGrid
 
-
 PIXELS_VERSION = "1"  # raised when a change of the code changes restored pixels: part of every key
 
 
 @dataclass(frozen=True)
 class ChannelNoise:
-    """Noise of one channel in data units: Var[y | x] = gain x + variance; correlation is that of neighbouring pixels."""
+    """Noise of one channel in data units: Var[y | x] = gain x + variance; correlation: of neighbouring pixels."""
 
     gain: float
     variance: float
@@ -24,8 +23,8 @@ class Survey:
     """What one cheap pass over sampled windows says of an input. One number per channel, never per tile.
 
     offset and scale: (value - offset) / scale brings the channel to about 0 ... 1. noise: as the catalogue says, or as
-    estimated. valid: share of the sampled pixels that were measured. empty: share of the sampled windows that hold one value
-    only, or none. low and high: the 1st and 99th percentile, between which noise is judged.
+    estimated. valid: share of the sampled pixels that were measured. empty: share of the sampled windows that hold one
+    value only, or none. low and high: the 1st and 99th percentile, between which noise is judged.
     """
 
     offset: tuple[float, ...]

@@ -1,15 +1,13 @@
-"""Request and surveys -> Plan: grids, lots, and what they will cost. Kept with the output, and followed to the letter."""
+"""Request and surveys -> Plan: grids and lots. Kept with the output, and followed to the letter."""
 
-from dataclasses import asdict, replace
 from importlib.metadata import version
 
-from il_models.method import Fitted, Method
+from il_models.method import Method
 from il_models.noise import is_signal_dependent
-from tasks.errors import RequestError
 from tasks.grids import grid_for
 from tasks.inputs import InputRef
 from tasks.lots import lots_for
-from tasks.plan import PIXELS_VERSION, InputPlan, Lot, Plan, Survey
+from tasks.plan import PIXELS_VERSION, InputPlan, Plan, Survey
 from tasks.recipe import Recipe
 from tasks.requests import Request
 from tasks.tiling import Five
@@ -17,7 +15,9 @@ from tasks.tiling import Five
 VERSIONS = ("selfmend", "torch", "numpy", "scikit-image", "zarr")
 
 
-def plan_input(request: Request, ref: InputRef, dims: tuple[str, ...], shape: Five, dtype: str, survey: Survey) -> InputPlan:
+def plan_input(
+    request: Request, ref: InputRef, dims: tuple[str, ...], shape: Five, dtype: str, survey: Survey
+) -> InputPlan:
     """How one input will be cut and treated.
 
     Raises:
@@ -38,7 +38,9 @@ def plan_input(request: Request, ref: InputRef, dims: tuple[str, ...], shape: Fi
     )
 
 
-def make_plan(request: Request, entries: list[InputPlan], rejected: dict[str, str], batch: int, begun: Plan | None) -> Plan:
+def make_plan(
+    request: Request, entries: list[InputPlan], rejected: dict[str, str], batch: int, begun: Plan | None
+) -> Plan:
     """A plan for new inputs, added to the plan of an interrupted run where there is one: its lots stay as they are."""
     method, recipe = request.recipe.restoration(), request.recipe
     before = begun.lots if begun else ()

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from tasks import ledger
-from tasks.errors import RequestError
 from tasks.forecast import Forecast, batch_size, calibrate, forecast, require_room, workers_that_fit
 from tasks.inputs import InputRef
 from tasks.plan import InputPlan, Plan

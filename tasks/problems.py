@@ -77,7 +77,7 @@ def valid_pixels(raw: NDArray[np.generic], nodata: float | None) -> Valid:
     measured = np.isfinite(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
     if nodata is not None and _can_hold(raw.dtype, nodata):
         measured &= raw != np.asarray(nodata).astype(raw.dtype)
-    return measured.all(axis=1, keepdims=True)
+    return np.asarray(measured.all(axis=1, keepdims=True))
 
 
 def _can_hold(dtype: np.dtype, value: float) -> bool:
@@ -107,8 +107,8 @@ def filled(raw: Pixels, valid: Valid) -> Pixels:
 def make_problem(windows: list[Window], method: Method, device: torch.device) -> tuple[Problem, Intensity]:
     """b windows of one shape as a problem, as the method wants it.
 
-    Sides are padded to method.multiple by reflection, and padding counts as not measured. A method that does not want its
-    noise stabilised gets data units, unscaled.
+    Sides are padded to method.multiple by reflection, and padding counts as not measured. A method that does not want
+    its noise stabilised gets data units, unscaled.
     """
     raw = torch.from_numpy(np.stack([filled(window.raw, window.valid) for window in windows])).to(device)
     mask = torch.from_numpy(np.stack([window.valid for window in windows]))[:, None].to(device)
@@ -130,7 +130,9 @@ def make_problem(windows: list[Window], method: Method, device: torch.device) ->
 def _intensity(windows: list[Window], device: torch.device) -> Intensity:
     noise = Noise(
         gain=_per_channel(windows, lambda entry, c: entry.survey.noise[c].gain if entry.stabilised else 0.0, device),
-        variance=_per_channel(windows, lambda entry, c: entry.survey.noise[c].variance if entry.stabilised else 1.0, device),
+        variance=_per_channel(
+            windows, lambda entry, c: entry.survey.noise[c].variance if entry.stabilised else 1.0, device
+        ),
         correlation=torch.zeros(len(windows), device=device),
     )
     low = _per_channel(windows, lambda entry, c: entry.survey.offset[c], device)

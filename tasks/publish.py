@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.blend import Pixels, join
-from tasks.encoding import open_stored, shard_objects
+from tasks.encoding import ROOT_DOCUMENTS, Documents, array_document, open_stored, root_documents, shard_objects
 from tasks.geozarr import IMAGE, VERDICT, geo_documents, verdict_dims
 from tasks.image_facts import ImageFacts, image_facts
 from tasks.ngff import VERDICT as LABELS
@@ -20,7 +20,6 @@ from tasks.place import Place
 from tasks.plan import InputPlan
 from tasks.showing import (
     MARK,
-    ROOT,
     building_site,
     json_safe,
     published_facts,
@@ -34,8 +33,6 @@ from tasks.tiling import AXES, Box, Five, boxes
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Documents = dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -96,14 +93,13 @@ def _build(job: PublishJob, site: Place) -> None:
     json.dumps(provenance)  # what JSON cannot say shall fail before the work, not after
     facts = image_facts(job.input, job.source, job.dtype, job.chunk, job.pyramid)
     documents = ngff_documents(facts) if facts.layout == "ngff" else geo_documents(facts, job.source)
-    for name in sorted(documents.keys() - {ROOT}):
+    for name in sorted(documents.keys() - ROOT_DOCUMENTS.keys()):
         site.write(name, documents[name])
     clipped = _write_image(job, facts, documents, site)
     _write_copies(facts, documents, site)
     _write_verdicts(job, facts, documents, site)
-    root = json.loads(documents[ROOT])
-    root["attributes"][MARK] = {**provenance, "clipped": clipped}
-    site.write(ROOT, json.dumps(root, indent=2, allow_nan=False).encode())
+    for name, data in root_documents(documents, {MARK: {**provenance, "clipped": clipped}}).items():
+        site.write(name, data)
 
 
 def _write_image(job: PublishJob, facts: ImageFacts, documents: Documents, site: Place) -> dict[str, int]:
@@ -161,11 +157,11 @@ def _verified(job: PublishJob) -> Callable[[int, Box], Pixels]:
 def _write_block(
     site: Place, path: str, documents: Documents, dims: tuple[str, ...], box: Box, pixels: NDArray[Any]
 ) -> None:
-    """Whole shards of an array, from pixels over all five axes; `dims` are those that the array has."""
+    """Whole shards or chunks of an array, from pixels over all five axes; `dims` are those that the array has."""
     own = [axis in dims for axis in AXES]
     at = tuple(part for part, has in zip(box.slices, own, strict=True) if has)
     shape = tuple(n for n, has in zip(box.shape, own, strict=True) if has)
-    metadata = documents[f"{path}/zarr.json"]
+    metadata = array_document(documents, path)
     for name, data in shard_objects(metadata, at, pixels.reshape(shape), keep_empty=False).items():
         site.write(f"{path}/{name}", data)
 

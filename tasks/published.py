@@ -1,22 +1,19 @@
 """A published image, opened to be looked at: its axes, channels and copies; planes of it, and what it was made from."""
 
-import base64
-import json
 import math
-import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding import open_stored
+from tasks.encoding import axis_names, open_stored, root_attributes
 from tasks.errors import InputError
 from tasks.facts import Facts
 from tasks.geozarr import IMAGE
 from tasks.listing import expand, fingerprint
 from tasks.place import Place
-from tasks.showing import MARK, ROOT
+from tasks.showing import MARK
 from tasks.tiling import AXES
 
 if TYPE_CHECKING:
@@ -78,25 +75,24 @@ def open_published(out: Place, name: str) -> PublishedImage | None:
         out: folder of the collection.
     """
     place = out / f"{name}.zarr"
-    try:
-        told = json.loads(place.read(ROOT)).get("attributes", {})
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
+    told = root_attributes(place) or {}
     if not isinstance(told.get(MARK), dict):
         return None
-    levels, channels = ((IMAGE,), ()) if "ome" not in told else _ngff(told["ome"])
-    about = json.loads(place.read(f"{levels[0]}/zarr.json"))
-    dims = tuple("c" if axis == "band" else axis for axis in about["dimension_names"])
-    names = about.get("attributes", {}).get("long_name", ()) if "ome" not in told else channels
+    is_ngff = "ome" in told
+    levels, channels = _ngff(told["ome"]) if is_ngff else ((IMAGE,), ())
+    array = open_stored(place, levels[0])
+    dims = tuple("c" if axis == "band" else axis for axis in axis_names(array))
+    attributes: dict[str, Any] = dict(array.attrs)
+    names = channels if is_ngff else attributes.get("long_name", ())
     return PublishedImage(
         name=name,
         place=place,
-        layout="ngff" if "ome" in told else "geo",
+        layout="ngff" if is_ngff else "geo",
         dims=dims,
-        shape=dict(zip(dims, about["shape"], strict=True)),
+        shape=dict(zip(dims, array.shape, strict=True)),
         levels=levels,
         channels=tuple(map(str, names)) if isinstance(names, list | tuple) else (),
-        nodata=_nodata(about, told[MARK].get("facts", {})),
+        nodata=_number(told[MARK].get("facts", {}).get("nodata") if is_ngff else array.fill_value),
         said=told[MARK],
     )
 
@@ -140,12 +136,9 @@ def _ngff(ome: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return levels, tuple(str(each.get("label", "")) for each in ome.get("omero", {}).get("channels", ()))
 
 
-def _nodata(about: dict[str, Any], facts: dict[str, Any]) -> float | None:
-    told = about.get("attributes", {}).get("_FillValue")
-    if isinstance(told, str):
-        return float(struct.unpack("<d", base64.b64decode(told))[0])  # how xarray keeps a float, for JSON has no NaN
-    told = facts.get("nodata") if told is None else told
-    return None if told is None else float(told)
+def _number(value: Any) -> float | None:
+    """A nodata value; the facts write NaN as text, for JSON has none."""
+    return None if value is None else float(value)
 
 
 def _measured(pixels: NDArray[Any], nodata: float | None) -> Pixels:

@@ -1,4 +1,4 @@
-"""What can be believed of a tile without ground truth, and with one: residual, risk, skill against the control, verdict."""
+"""What can be believed of a tile without ground truth, and with one: residual, risk, skill, verdict."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from il_models.method import Direct, Fitted, Method
 from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
 from il_models.problem import Problem
 from il_models.risk import sure
-from tasks.limits import Limits
+from tasks.limits import LIMITS, Limits
 from tasks.problems import Pixels
 from tasks.tiles import Tile
 
@@ -44,7 +44,10 @@ def judge(
         "risk_psnr": -10 * torch.log10((risk * power).clamp(min=1e-12)),
     }
     if control is not None and control_method is not None:
-        other = sure(seen, control.x, lambda y: again(replace(problem, y=y), control, control_method), _probes(problem)) / power
+        other = (
+            sure(seen, control.x, lambda y: again(replace(problem, y=y), control, control_method), _probes(problem))
+            / power
+        )
         columns |= {"control_risk": other, "skill": 10 * torch.log10(other.clamp(min=1e-3) / risk.clamp(min=1e-3))}
     return _rows(columns)
 
@@ -69,7 +72,7 @@ def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixel
     return found
 
 
-def verdict(row: dict[str, Any], method: Method, limits: Limits = Limits()) -> tuple[str, str]:
+def verdict(row: dict[str, Any], method: Method, limits: Limits = LIMITS) -> tuple[str, str]:
     """good, suspect or failed, and why; of a complete row of the convergence table."""
     if row["status"] == "skipped":
         return "empty", "nothing was measured here, or one value only; copied through"
@@ -90,21 +93,25 @@ def again(problem: Problem, done: Fit, method: Method) -> Tensor:
 
 
 def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
+    """What speaks against a tile. A figure that could not be made out is None and speaks for nothing."""
     if method.name == "identity":
         return []
-    ratio, correlation, skill = row["residual_ratio"], row["residual_correlation"], row.get("skill")
-    seam = row.get("seam")
-    found = [
-        (method.assumes_white_noise and row["noise_correlation"] > limits.noise_correlation,
-         f"the noise of neighbouring pixels is correlated ({row['noise_correlation']:.2f}), and {method.name} assumes it is not"),
-        (ratio < limits.lowest_ratio, f"only {ratio:.2f} of the expected noise was removed"),
-        (ratio > limits.highest_ratio, f"{ratio:.2f} times the expected noise was removed: structure may be gone"),
-        (correlation > limits.correlation, f"what was removed is correlated ({correlation:.2f}): structure may be gone"),
-        (skill is not None and skill < limits.skill, f"the classical control is better by {-(skill or 0):.1f} dB"),
-        (seam is not None and seam > limits.seam, f"neighbouring tiles disagree by {seam or 0:.1f} of the noise"),
-        (abs(row["residual_mean"]) > limits.brightness, f"brightness shifted by {row['residual_mean']:.2f} of the noise"),
-    ]  # fmt: skip
-    return [reason for holds, reason in found if holds]
+    known = {name: value for name, value in row.items() if value is not None}
+    ratio, skill = known.get("residual_ratio", 1.0), known.get("skill", 0.0)
+    correlation, seam = known.get("residual_correlation", 0.0), known.get("seam", 0.0)
+    shift, colour = known.get("residual_mean", 0.0), known.get("noise_correlation", 0.0)
+    white = f"; {method.name} assumes it is not" if method.assumes_white_noise else ""
+    found = {
+        f"noise of neighbouring pixels is correlated ({colour:.2f}){white}": white
+        and colour > limits.noise_correlation,
+        f"only {ratio:.2f} of the expected noise was removed": ratio < limits.lowest_ratio,
+        f"{ratio:.2f} times the expected noise was removed: structure may be gone": ratio > limits.highest_ratio,
+        f"what was removed is correlated ({correlation:.2f}): structure may be gone": correlation > limits.correlation,
+        f"the classical control is better by {-skill:.1f} dB": skill < limits.skill,
+        f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
+        f"brightness shifted by {shift:.2f} of the noise": abs(shift) > limits.brightness,
+    }
+    return [reason for reason, holds in found.items() if holds]
 
 
 def _probes(problem: Problem) -> Draw:

@@ -1,4 +1,4 @@
-"""The user's choices: method, start, scope, tiling, stopper, output. The same model is YAML, command line and Prefect form."""
+"""The user's choices: method, start, scope, tiling, stopper, output. One model for YAML, command line and Prefect."""
 
 import hashlib
 import json
@@ -17,6 +17,7 @@ from tasks.validation import sentence
 
 RECIPES = Path(__file__).parents[1] / "deployments" / "recipes"
 Auto = Literal["auto"]
+Positive = Annotated[int, Field(ge=1)]
 
 
 class _Choices(BaseModel):
@@ -33,10 +34,10 @@ class MethodChoice(BaseModel):
 class Tiling(_Choices):
     """How inputs are cut."""
 
-    tile: int | Auto = Field("auto", description="Pixels along y and x that a tile owns.")
-    halo: int | Auto = Field("auto", description="Pixels that a tile borrows on either side.")
-    shard: int | Auto = Field("auto", description="Pixels along y and x of a shard; rounded up to whole tiles.")
-    batch: int | Auto = Field("auto", description="Tiles fitted at once on one device.")
+    tile: Positive | Auto = Field("auto", description="Pixels along y and x that a tile owns.")
+    halo: Annotated[int, Field(ge=0)] | Auto = Field("auto", description="Pixels that a tile borrows on either side.")
+    shard: Positive | Auto = Field("auto", description="Pixels along y and x of a shard; rounded up to whole tiles.")
+    batch: Positive | Auto = Field("auto", description="Tiles fitted at once on one device.")
 
 
 class Output(_Choices):
@@ -90,7 +91,9 @@ StopperChoice = Annotated[StopAtBudget | StopAtPlateau | StopAtVarianceMinimum, 
 class Recipe(_Choices):
     """All choices of a restoration; what is true of the data stands in the catalogue instead."""
 
-    method: MethodChoice = Field(default_factory=lambda: MethodChoice(), description="Restoration method and its fields.")
+    method: MethodChoice = Field(
+        default_factory=lambda: MethodChoice(), description="Restoration method and its fields."
+    )
     start: Literal["random"] = Field("random", description="Where a fit begins.")
     scope: Literal["tile", "input"] = Field(
         "input", description="tile: every tile its own network. input: one network per input, then own_steps per tile."
@@ -100,7 +103,8 @@ class Recipe(_Choices):
     stopper: tuple[StopperChoice, ...] = Field((), description="What ends a tile early; the first to fire counts.")
     channels: Literal["joint", "separate"] = Field("joint", description="Channels by one network, or each by its own.")
     stabilise: Literal["auto", "never", "always"] = Field(
-        "auto", description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal."
+        "auto",
+        description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal.",
     )
     control: Literal["nlm", "none"] = Field("nlm", description="Classical method that every tile is compared with.")
     bad_tiles: float = Field(0.05, ge=0, le=1, description="Share of suspect and failed tiles above which a run fails.")
@@ -178,7 +182,9 @@ def _method(choice: MethodChoice, where: str) -> Method:
     try:
         return TypeAdapter(kind).validate_python(choice.model_extra or {})
     except ValidationError as error:
-        raise RequestError(sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])) from None
+        raise RequestError(
+            sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])
+        ) from None
 
 
 def _read(name: str) -> dict[str, Any]:

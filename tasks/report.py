@@ -18,7 +18,7 @@ from tasks.convergence import MEANING
 from tasks.limits import Limits
 from tasks.place import Place
 from tasks.published import PublishedImage, open_published
-from tasks.report_figures import distributions, input_table, look_at
+from tasks.report_figures import PSNR, distributions, input_table, look_at, means
 from tasks.summary import Summary, read_summary
 from tasks.tile_rows import TileRows, read_rows
 from tasks.verdict_maps import verdict_maps, worst_inputs
@@ -86,12 +86,15 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "failed_count": len(failed),
         "maps": verdict_maps(rows, out, worst[:MAPS]),
         "pictures": before_after(rows, out, chosen),
+        "has_planes": bool((rows.columns[["t", "c", "z"]].max() > 0).any()),
         "look_at": look_at(rows, TILES),
         "distributions": distributions(rows, Limits()),
         "input_rows": input_table(rows, worst[:INPUTS]),
         "estimated": _estimated(rows),
+        "psnr": means(rows, PSNR),
         "curves": _curves(rows, [number for _, number in chosen]),
         "steps_are_of_the_input": summary.recipe.get("scope") == "input" and not summary.recipe.get("own_steps"),
+        "network": _network(summary, rows),
         "duration": words.duration(summary.seconds),
         "versions": said.get("versions", {}),
         "device": ", ".join(sorted({str(name) for name in rows.columns["device"].dropna().unique()})),
@@ -102,6 +105,15 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "limits": Limits(),
         "meaning": MEANING,
     }
+
+
+def _network(summary: Summary, rows: TileRows) -> str:
+    """Whose networks restored the tiles, in words."""
+    if set(rows.columns["status"].dropna().unique()) <= {"direct", "skipped"} and rows.judged:
+        return "none, a direct method"
+    own = summary.recipe.get("own_steps")
+    owner = {"input": "one per input", "tile": "one per tile"}.get(str(summary.recipe.get("scope")), "–")
+    return f"{owner}, then {own} own steps" if own else owner
 
 
 def _estimated(rows: TileRows) -> Any:
@@ -124,5 +136,8 @@ def _curves(rows: TileRows, chosen: list[int]) -> list[tuple[dict[str, Any], Cur
 
 def _of_each_layout(out: Place, rows: TileRows, numbers: list[int]) -> list[PublishedImage]:
     """One published image of each layout among the first inputs."""
-    images = (open_published(out, rows.names[number]) for number in numbers[:10])
-    return list({image.layout: image for image in images if image is not None}.values())
+    found: dict[str, PublishedImage] = {}
+    for image in (open_published(out, rows.names[number]) for number in numbers[:10]):
+        if image is not None:
+            found.setdefault(image.layout, image)
+    return list(found.values())

@@ -9,6 +9,8 @@ from tasks.charts import Histogram, histogram
 from tasks.limits import Limits
 from tasks.tile_rows import FAILED, TileRows
 
+PSNR = ("psnr_noisy", "psnr", "psnr_control")
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -26,7 +28,6 @@ class LookAt:
 
     row: dict[str, Any]
     beyond: float | None
-    is_failed: bool
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,24 @@ def look_at(rows: TileRows, most: int) -> list[LookAt]:
     for number in rows.worst_first[:most]:
         far = float(rows.excess[number])
         failed = bool(rows.codes[number] == FAILED)
-        found.append(LookAt(rows.row(int(number)), None if failed or not np.isfinite(far) else far, failed))
+        found.append(LookAt(rows.row(int(number)), far if far > 1 and not failed else None))
     return found
 
 
 def input_table(rows: TileRows, inputs: list[int]) -> list[InputRow]:
     """Some inputs, by their numbers, in that order."""
-    columns = ["skill", "residual_ratio", "noise_sigma", "psnr_noisy", "psnr", "psnr_control"]
-    means = rows.columns[columns].groupby(rows.inputs).mean()
+    columns = ["skill", "residual_ratio", "noise_sigma", *PSNR]
+    table = rows.columns[columns].groupby(rows.inputs).mean()
     found = []
     for number in inputs:
-        own = {name: _or_none(means.at[number, name]) for name in columns}
+        own = {name: _or_none(table.at[number, name]) for name in columns}
         found.append(InputRow(rows.names[number], tuple(int(n) for n in rows.counts[number]), own))
     return found
+
+
+def means(rows: TileRows, columns: tuple[str, ...]) -> dict[str, float | None]:
+    """Means of columns over all tiles that have them."""
+    return {name: _or_none(rows.columns[name].mean()) for name in columns}
 
 
 def _chart(rows: TileRows, name: str, limits: tuple[float, ...]) -> Histogram | None:

@@ -33,7 +33,9 @@ def number(value: Any, digits: int = 2) -> str:
 
 def decibel(value: Any) -> str:
     """A difference in dB with its sign, or a dash."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:+.1f} dB".replace("-", "−")
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{round(value, 1) + 0.0:+.1f} dB".replace("-", "−")
 
 
 def share(value: float) -> str:
@@ -78,14 +80,14 @@ def _ngff(path: str) -> list[Snippet]:
         Snippet("napari", f"napari --plugin napari-ome-zarr {shlex.quote(path)}"),
         Snippet("Fiji", f"drag the folder {path} onto Fiji, or File › Import › HDF5/N5/Zarr/OME-NGFF"),
         Snippet("Neuroglancer", f"serve this folder over HTTP with CORS, layer source: zarr3://http://HOST/{path}"),
-        Snippet("Python", f'import zarr\n{opened}  # "1", "2" ... are half-size copies'),
+        Snippet("Python", f'import zarr\n# "0" is the image, "1", "2" ... are half-size copies\n{opened}'),
     ]
 
 
 def _scene(path: str) -> list[Snippet]:
-    opened = f'xarray.open_zarr({path!r}, decode_coords="all", consolidated=False)'
+    opened = f'xarray.open_zarr({path!r}, decode_coords="all")'
     return [
+        Snippet("QGIS, GDAL", f'Layer › Add raster layer, source: ZARR:"{path}":/image'),
         Snippet("Python", f"import xarray, rioxarray\nscene = {opened}\nscene.image, scene.verdict"),
-        Snippet("GeoTIFF, for any GIS", f'import xarray, rioxarray\n{opened}.image.rio.to_raster("image.tif")'),
-        Snippet("QGIS, GDAL (3.13 or newer)", f'Layer › Add raster layer, source: ZARR:"{path}":/image'),
+        Snippet("GeoTIFF", f'import xarray, rioxarray\n{opened}.image.rio.to_raster("image.tif")'),
     ]

@@ -17,7 +17,7 @@ _TOLD_ONLY = {"title", "source", "licence", "reference", "psf"}
 
 @dataclass(frozen=True)
 class Request:
-    """A restoration that could begin. key: of facts, recipe and code version; with an input's fingerprint it names a result."""
+    """A restoration that could begin. key: of facts, recipe and code version."""
 
     collection: str
     facts: Facts

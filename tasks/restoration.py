@@ -1,4 +1,4 @@
-"""Tiles -> restored tiles with their rows of the convergence table: batches, fits, control and quality. Reads no files."""
+"""Tiles -> restored tiles with their rows of the convergence table: batches, fits, control, quality. Reads no files."""
 
 import resource
 from dataclasses import dataclass

@@ -96,8 +96,8 @@ def _twin(job: LotJob, entry: InputPlan) -> "xr.DataArray":
     shape = tuple(array.sizes.get(axis, 1) for axis in AXES)
     if shape != entry.grid.shape:
         raise InputError(
-            f"Input '{entry.name}' is {entry.grid.shape} over t, c, z, y, x, and its reference '{entry.reference}' {shape}; "
-            "give a twin of the same size, or leave the reference out."
+            f"Input '{entry.name}' is {entry.grid.shape} over t, c, z, y, x, and its reference '{entry.reference}' is "
+            f"{shape}; give a twin of the same size, or leave the reference out."
         )
     return array
 
@@ -127,9 +127,19 @@ def _starts(job: LotJob, arrays: dict[str, "xr.DataArray"], treatment: Treatment
 
 def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
     """Shards first, each durable once it is written; the record last."""
+    method = job.recipe.restoration()
+    told = {
+        "run": job.run,
+        "collection": job.collection,
+        "lot": job.lot.id,
+        "method": method.name,
+        "recipe": job.recipe.digest(),
+        "device": job.device,
+        "attempts": attempt,
+        "finished_at": datetime.now(UTC),
+    }
     rows: list[dict[str, Any]] = []
     checksums: ledger.Checksums = {}
-    now = datetime.now(UTC)
     for (name, shard), group in groupby(restored, key=lambda each: (each.tile.entry.name, each.tile.shard)):
         tiles = list(group)
         grid = tiles[0].tile.entry.grid
@@ -138,31 +148,22 @@ def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
         create_work(place, grid)
         checksums.setdefault(name, {})[shard] = write_shard(place, grid, shard, blend(grid, shard, estimates))
         torn = seams(grid, shard, estimates)
-        rows += [_row(job, each, torn[each.tile.number], attempt, now) for each in tiles]
+        rows += [told | _row(each, torn[each.tile.number]) for each in tiles]
+    for row in rows:
+        row["verdict"], row["verdict_reason"] = verdict(row, method)
     ledger.commit(job.work, job.lot, rows, checksums)
 
 
-def _row(job: LotJob, restored: Restored, seam: float | None, attempt: int, now: datetime) -> dict[str, Any]:
-    """A complete row of the convergence table."""
-    tile, method = restored.tile, job.recipe.restoration()
-    sigma = restored.row.get("noise_sigma") or 0.0
-    row = {
-        "run": job.run,
-        "collection": job.collection,
+def _row(restored: Restored, seam: float | None) -> dict[str, Any]:
+    """What the convergence table says of this tile alone."""
+    tile, sigma = restored.tile, restored.row.get("noise_sigma") or 0.0
+    return {
         "input": tile.entry.name,
         "key": tile.entry.key,
         "tile": tile.number,
         **place_of(tile.entry.grid, tile.number),
         "shard": tile.shard,
-        "lot": job.lot.id,
-        "method": method.name,
-        "recipe": job.recipe.digest(),
         "seed": tile.window.seed,
         **restored.row,
         "seam": None if seam is None or sigma <= 0 else seam / sigma,
-        "device": job.device,
-        "attempts": attempt,
-        "finished_at": now,
     }
-    row["verdict"], row["verdict_reason"] = verdict(row, method)
-    return row

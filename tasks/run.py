@@ -56,7 +56,7 @@ class Run:
         )
 
 
-class LotsFailed(RuntimeError):
+class LotsFailed(RuntimeError):  # noqa: N818 - what happened
     """Lots of a handful could not be restored. reasons: by input. lasting: trying again would not help."""
 
     def __init__(self, reasons: dict[str, str], lasting: bool) -> None:

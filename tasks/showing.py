@@ -4,14 +4,14 @@ On a local disk an image is built aside, in the work area, and renamed; an older
 and removed at the end. An object store cannot rename: there the older goes first, and the root of the new comes last.
 """
 
-import json
 import math
 from typing import Any
 
+from tasks.encoding import ROOT_DOCUMENTS, root_attributes
 from tasks.errors import InputError
+from tasks.listing import STORE_MARKERS
 from tasks.place import Place
 
-ROOT = "zarr.json"
 MARK = "selfmend"  # the attribute of the root by which an image is known to be ours, and complete
 
 
@@ -44,8 +44,9 @@ def building_site(out: Place, work: Place, name: str) -> Place:
         InputError: what is to be replaced was not made by this program.
     """
     goal = out / f"{name}.zarr"
-    foreign = goal.exists() if goal.local else goal.exists(ROOT)
-    if foreign and _facts(goal) is None:
+    # On an object store what is there without a root is ours, half made or half removed.
+    there = goal.exists() if goal.local else any(map(goal.exists, STORE_MARKERS))
+    if there and _facts(goal) is None:
         raise InputError(f"'{goal.uri}' was not made by selfmend, so it is not replaced; move it away, and run again.")
     site = _made(work, name) if goal.local else goal
     _discard(site)
@@ -86,7 +87,8 @@ def json_safe(value: Any) -> Any:
 
 def _discard(store: Place) -> None:
     """Remove a store, its root first: what is half removed must not pass for complete."""
-    store.remove(ROOT)
+    for name in reversed(ROOT_DOCUMENTS):
+        store.remove(name)
     store.remove()
 
 
@@ -99,8 +101,5 @@ def _old(work: Place, name: str) -> Place:
 
 
 def _facts(store: Place) -> dict[str, Any] | None:
-    try:
-        facts = json.loads(store.read(ROOT)).get("attributes", {}).get(MARK)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
+    facts = (root_attributes(store) or {}).get(MARK)
     return facts if isinstance(facts, dict) else None

@@ -15,7 +15,7 @@ PLAN = "plan.json"
 class Standing:
     """done: inputs that are published as asked for. begun: the plan of an interrupted run. left: inputs not done.
 
-    stale: what an overwriting run replaces: published images of other facts, recipes or files, and work areas of others.
+    stale: published images of other facts, recipes or files. stale_work: work areas of interrupted runs of such.
     """
 
     done: tuple[InputRef, ...]
@@ -55,13 +55,13 @@ def require_overwrite(found: Standing, request: Request) -> None:
     if found.stale:
         more = f" and {len(found.stale) - 3} more" if len(found.stale) > 3 else ""
         raise RequestError(
-            f"'{request.out.uri}' holds results of something else: {', '.join(found.stale[:3])}{more}. Give another --out, or "
-            "--overwrite to replace them; each stays readable until its successor is complete."
+            f"'{request.out.uri}' holds results of something else: {', '.join(found.stale[:3])}{more}. Give another "
+            "--out, or --overwrite to replace them; each stays readable until its successor is complete."
         )
     if found.stale_work:
         raise RequestError(
-            f"'{request.out.uri}' holds the work of an interrupted run with another recipe or other facts. Run that one to "
-            "its end, give another --out, or --overwrite to give its work up."
+            f"'{request.out.uri}' holds the work of an interrupted run with another recipe or other facts. Run that "
+            "one to its end, give another --out, or --overwrite to give its work up."
         )
 
 

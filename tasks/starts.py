@@ -11,7 +11,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from il_models.fitting import Fit, FitRecord, Status, Stopper, fit
+from il_models.fitting import FitRecord, Status, Stopper, fit
 from il_models.method import Fitted
 from il_models.nets import Nets
 from tasks.errors import InputError
@@ -36,9 +36,7 @@ class Start:
     id: str  # input:<hash of the weights>
 
 
-def input_start(
-    windows: list[Window], method: Fitted, stopper: Stopper | None, device: torch.device
-) -> Start:
+def input_start(windows: list[Window], method: Fitted, stopper: Stopper | None, device: torch.device) -> Start:
     """Fit the network of an input, one per group of channels.
 
     Args:
@@ -103,7 +101,9 @@ def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: i
             raws.append(values[0, :, 0].astype(np.float32))
             valids.append(valid[0, 0, 0])
     if not raws:
-        raise InputError(f"Input '{entry.name}': none of the sampled windows holds a measured pixel, so nothing can be learned.")
+        raise InputError(
+            f"Input '{entry.name}': none of the sampled windows holds a measured pixel, so nothing can be learned."
+        )
     return Window(entry, channels, np.concatenate(raws, 1), np.concatenate(valids, 0), seed)
 
 
@@ -118,7 +118,11 @@ def sample_boxes(shape: tuple[int, ...], channels: slice, seed: int, pixels: int
         random = np.random.default_rng(seed)
         count = max(1, pixels // (side[0] * side[1]))
         corners = [
-            (*planes[random.integers(len(planes))], int(random.integers(height - side[0] + 1)), int(random.integers(width - side[1] + 1)))
+            (
+                *planes[random.integers(len(planes))],
+                int(random.integers(height - side[0] + 1)),
+                int(random.integers(width - side[1] + 1)),
+            )
             for _ in range(count)
         ]
     return [

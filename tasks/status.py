@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
+from tasks.encoding import ROOTS
 from tasks.errors import RequestError
 from tasks.place import Place
 from tasks.plan import Plan
-from tasks.showing import ROOT, published_key
+from tasks.showing import published_key
 from tasks.summary import LAST_RUN, Summary, read_summary
 from tasks.table import read_columns, table_files
 
@@ -67,7 +68,8 @@ class CollectionStatus:
         """The collection in a few lines."""
         tiles = sum(self.verdicts.values())
         told = f", {tiles} tiles: {counted(self.verdicts)}" if tiles else ""
-        return [f"{self.name}: {self.images} images published{told}", *self._work_lines(), *self._last_lines()]
+        images = "1 image" if self.images == 1 else f"{self.images} images"
+        return [f"{self.name}: {images} published{told}", *self._work_lines(), *self._last_lines()]
 
     def _work_lines(self) -> list[str]:
         if self.at_work and not self.work:
@@ -135,7 +137,9 @@ def _collection(place: Place) -> CollectionStatus:
     table = read_columns(place, table_files(place), ["input", "verdict"])
     names = [str(name) for name in pc.unique(table.column("input")).to_pylist()]
     # A row can be there before its image is: on a disk, looking costs nothing.
-    images = sum(place.exists(f"{name}.zarr/{ROOT}") for name in names) if place.local else len(names)
+    images = (
+        sum(any(place.exists(f"{name}.zarr/{root}") for root in ROOTS) for name in names) if place.local else len(names)
+    )
     return CollectionStatus(
         name=place.uri.rpartition("/")[2],
         uri=place.uri,

@@ -1,4 +1,4 @@
-"""One cheap pass over sampled windows of an input: scale, noise, what is empty. Reads metadata and a few windows only."""
+"""One cheap pass over an input: scale, noise, what is empty. Reads metadata and a few windows only."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,7 +50,10 @@ def _surveyed(collection: str, facts: Facts, ref: InputRef) -> Surveyed:
     except InputError as error:
         return Surveyed(ref, reason=str(error))
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything; the other inputs go on
-        return Surveyed(ref, reason=f"'{ref.uri}' cannot be read ({type(error).__name__}: {error}); check the file, or leave it out.")
+        return Surveyed(
+            ref,
+            reason=f"'{ref.uri}' cannot be read ({type(error).__name__}: {error}); check the file, or leave it out.",
+        )
     t, c, z, y, x = (array.sizes.get(axis, 1) for axis in AXES)
     return Surveyed(ref, tuple(map(str, array.dims)), (t, c, z, y, x), str(array.dtype), found)
 

@@ -62,8 +62,10 @@ def _kind(kind: pa.DataType) -> pa.DataType:
 
 
 def _columns(place: Place, file: str, wanted: pa.Schema) -> pa.Table:
-    with _opened(place, file, [field.name for field in wanted if pa.types.is_dictionary(field.type)]) as parquet:
+    with _opened(place, file) as parquet:
         rows, known = parquet.metadata.num_rows, set(parquet.schema_arrow.names)
+        texts = [field.name for field in wanted if field.name in known and pa.types.is_dictionary(field.type)]
+    with _opened(place, file, texts) as parquet:
         table = parquet.read([field.name for field in wanted if field.name in known])
     found = [
         table.column(field.name).cast(field.type) if field.name in known else pa.nulls(rows, field.type)
@@ -73,6 +75,7 @@ def _columns(place: Place, file: str, wanted: pa.Schema) -> pa.Table:
 
 
 def _opened(place: Place, file: str, texts: list[str] | None = None) -> pq.ParquetFile:
+    """texts: columns to read as dictionaries; each must be there."""
     source = str(place.local / file) if place.local else io.BytesIO(place.read(file))
     try:
         return pq.ParquetFile(source, read_dictionary=texts)

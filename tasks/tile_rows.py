@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from tasks.convergence import SCHEMA
 from tasks.image_facts import VERDICTS
 from tasks.limits import Limits
 from tasks.place import Place
@@ -54,7 +56,7 @@ class TileRows:
         """Input of each tile, as its number in `names`."""
         return self.columns["input"].cat.codes.to_numpy().astype(np.int64)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Names of the inputs."""
         return [str(name) for name in self.columns["input"].cat.categories]
@@ -83,12 +85,12 @@ class TileRows:
     def worst_first(self) -> NDArray[np.int64]:
         """The rows that are not good: failed, then those furthest beyond a limit."""
         rows = np.flatnonzero(self.codes >= SUSPECT)
-        far = np.nan_to_num(self.excess[rows], nan=-1.0)
+        far = np.where(self.codes[rows] == FAILED, 0.0, np.nan_to_num(self.excess[rows], nan=-1.0))
         return rows[np.lexsort((rows, -far, -self.codes[rows]))]
 
     def row(self, number: int) -> dict[str, Any]:
         """The columns of a tile as plain values, None where there is none."""
-        return {str(name): _plain(value) for name, value in self.columns.iloc[number].items()}
+        return {str(name): _plain(str(name), value) for name, value in self.columns.iloc[number].items()}
 
     def curve(self, number: int) -> tuple[list[int], list[float]]:
         """Steps and losses of a tile's fit; empty for a direct method."""
@@ -115,8 +117,6 @@ def read_rows(out: Place) -> TileRows:
     Raises:
         RequestError: a file of the table is damaged.
     """
-    from tasks.convergence import SCHEMA
-
     wanted = [name for name in SCHEMA.names if name not in _LEFT_OUT | _CURVE]
     files = table_files(out)
     lengths = [read_columns(out, [file], ["tile"]).num_rows for file in files]
@@ -144,7 +144,10 @@ def excess(columns: pd.DataFrame, limits: Limits) -> NDArray[np.float64]:
 _FIGURES = ("residual_ratio", "residual_correlation", "skill", "seam", "residual_mean", "noise_correlation")
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
     if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return None
+    # pandas keeps whole numbers as floats where one of the column is missing.
+    if pa.types.is_integer(SCHEMA.field(name).type):
+        return int(value)
     return value.item() if isinstance(value, np.generic) else value

@@ -16,7 +16,7 @@ class Treatment:
     """How tiles are restored.
 
     input_method: fitted once per input, where tiles go on from their input's own network; None otherwise.
-    method: of a tile's own fit. input_stopper, stopper: what ends them early. control: what every tile is compared with.
+    method: of a tile's own fit. input_stopper, stopper: what ends them early. control: what tiles are compared with.
     affine: gain and offset are fitted before an estimate is compared with its reference.
     """
 

@@ -29,6 +29,8 @@ def _one(detail: Any, where: str, known: list[str]) -> str:
         return f"{where}: '{key}' is not a known key.{hint}{allowed}"
     if detail["type"] in ("missing", "missing_argument"):
         return f"{where}: '{key}' is missing; it must be given."
+    if detail["type"] == "value_error":
+        return f"{where}: {str(detail['msg']).removeprefix('Value error, ')}"
     got = "" if isinstance(detail.get("input"), dict) else f" It is {detail.get('input')!r}."
     return f"{where}: '{key}': {_lower_first(str(detail['msg']))}.{got}"
 

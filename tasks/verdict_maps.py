@@ -14,7 +14,8 @@ from tasks.published import PublishedImage, open_published
 from tasks.tile_rows import SUSPECT, TileRows
 
 SIDE = 320  # px of a thumbnail
-READABLE = 4e8  # pixels that may be read for all thumbnails of images without half-size copies
+READABLE = 2e9  # pixels that may be read for all thumbnails of images without half-size copies: some 20 s
+READABLE_AFAR = 2e8  # the same where they come through a network
 _PLANE = ["t", "c", "z"]
 
 
@@ -47,21 +48,34 @@ def worst_inputs(rows: TileRows) -> NDArray[np.int64]:
     return np.lexsort((rows.names, -bad, -bad / np.maximum(judged, 1)))
 
 
+@dataclass(frozen=True)
+class _Look:
+    """How an image is read for its thumbnail. cost: pixels beyond what a thumbnail from half-size copies would take."""
+
+    image: PublishedImage
+    level: int
+    step: int
+    channels: tuple[int, ...]
+    cost: float
+
+
 def verdict_maps(rows: TileRows, out: Place, inputs: list[int]) -> list[VerdictMap]:
     """The maps of some inputs, by their numbers."""
-    left, found = READABLE, []
+    left, found = READABLE if out.local else READABLE_AFAR, []
     for number in inputs:
         image = open_published(out, rows.names[number])
-        level, step, cost = (0, 1, 0.0) if image is None else _resolution(image)
-        affordable = cost <= left
-        left -= cost if affordable else 0
-        found.append(_map(rows, number, image if affordable else None, level, step, affordable))
+        if image is None:
+            found.append(_map(rows, number, None, "its image is not published"))
+            continue
+        looks = (_look(image, channels) for channels in (image.shown_channels, image.shown_channels[:1]))
+        look = next((each for each in looks if each.cost <= left), None)
+        left -= look.cost if look else 0
+        found.append(_map(rows, number, look, "too large for a thumbnail without half-size copies"))
     return found
 
 
-def _map(
-    rows: TileRows, number: int, image: PublishedImage | None, level: int, step: int, affordable: bool
-) -> VerdictMap:
+def _map(rows: TileRows, number: int, look: _Look | None, otherwise: str) -> VerdictMap:
+    """The map of an input. otherwise: why there is no thumbnail, if there is none."""
     tiles = rows.columns[rows.inputs == number]
     codes = rows.codes[rows.inputs == number]
     planes = tiles.groupby(_PLANE, sort=True).ngroup().to_numpy()
@@ -70,21 +84,12 @@ def _map(
     seen = tiles[planes == chosen]
     height, width = int((tiles["y0"] + tiles["h"]).max()), int((tiles["x0"] + tiles["w"]).max())
     place = {axis: int(seen[axis].iloc[0]) for axis in _PLANE}
-    notes, picture = [], None
-    if image is not None:
-        picture, shown = _thumbnail(image, place, level, step)
-        notes += [shown] if shown else []
-        clipped = sum(image.said.get("clipped", {}).values())
-        notes += [f"{clipped:,} pixels were beyond what the stored type can hold, and clipped"] if clipped else []
-    else:
-        notes.append(
-            "its image is not published" if affordable else "too large for a thumbnail without half-size copies"
-        )
+    picture, notes = (None, [otherwise]) if look is None else _thumbnail(look, place)
     return VerdictMap(
         name=rows.names[number],
         counts=tuple(int(n) for n in rows.counts[number]),
         size=f"{height} × {width} px" + (f" × {len(by_plane)} planes" if len(by_plane) > 1 else ""),
-        plane=_plane(place, len(by_plane)),
+        plane=", ".join(f"{axis} = {place[axis]}" for axis in _PLANE if tiles[axis].nunique() > 1),
         aspect=width / height,
         picture=picture,
         overlay=verdict_overlay(_overlay(seen, codes[planes == chosen], height, width)),
@@ -99,23 +104,28 @@ def _representative(by_plane: NDArray[np.int64]) -> int:
     return int(bad.argmax()) if bad.any() else len(by_plane) // 2
 
 
-def _resolution(image: PublishedImage) -> tuple[int, int, float]:
-    """The level and step to read a thumbnail with, and the pixels that this decodes beyond what copies would cost."""
+def _look(image: PublishedImage, channels: tuple[int, ...]) -> _Look:
+    """The smallest copy that is large enough, and how many of its pixels to leave out."""
     sides = [max(image.size("y"), image.size("x")) / 2**level for level in range(len(image.levels))]
     level = max((i for i, side in enumerate(sides) if side >= SIDE), default=0)
     step = max(1, math.floor(sides[level] / (2 * SIDE)))
-    pixels = image.size("y") * image.size("x") * len(image.shown_channels) / 4**level
-    return level, step, pixels if step > 1 else 0.0
+    pixels = image.size("y") * image.size("x") * len(channels) / 4**level
+    return _Look(image, level, step, channels, pixels if step > 1 else 0.0)
 
 
-def _thumbnail(image: PublishedImage, place: dict[str, int], level: int, step: int) -> tuple[str, str]:
-    """A picture of a plane, and what it shows where that is not all channels."""
-    channels = image.shown_channels if place["c"] < 0 or image.size("c") == 1 else (place["c"],)
-    every = slice(None, None, step)
-    pixels = image.window(place, channels, every, every, level)
-    names = [image.channels[c] if c < len(image.channels) else str(c) for c in channels]
-    shown = f"shown: {', '.join(names)}" if len(channels) < image.size("c") else ""
-    return photograph(stretched(pixels, contrast(pixels)), SIDE), shown
+def _thumbnail(look: _Look, place: dict[str, int]) -> tuple[str, list[str]]:
+    """A picture of a plane, and what is to be said of it."""
+    image = look.image
+    channels = look.channels if place["c"] < 0 or image.size("c") == 1 else (place["c"],)
+    every = slice(None, None, look.step)
+    pixels = image.window(place, channels, every, every, look.level)
+    notes = []
+    if len(channels) < image.size("c"):
+        names = [image.channels[c] if c < len(image.channels) else str(c) for c in channels]
+        notes.append(f"channel {', '.join(names)}")
+    if clipped := sum(image.said.get("clipped", {}).values()):
+        notes.append(f"{clipped:,} pixels were beyond what the stored type can hold, and clipped")
+    return photograph(stretched(pixels, contrast(pixels)), SIDE), notes
 
 
 def _overlay(tiles: pd.DataFrame, codes: NDArray[np.int8], height: int, width: int) -> NDArray[np.uint8]:
@@ -125,15 +135,10 @@ def _overlay(tiles: pd.DataFrame, codes: NDArray[np.int8], height: int, width: i
     corners = tiles[["y0", "x0", "h", "w"]].to_numpy(np.float64)
     starts = np.rint(corners[:, :2] * scale).astype(int)
     stops = np.maximum(np.rint((corners[:, :2] + corners[:, 2:]) * scale).astype(int), starts + 1)
-    for code, (y, x), (y_, x_) in zip(codes, starts, stops, strict=True):
+    for n in np.argsort(codes, kind="stable"):  # bad tiles last, for tiles can be smaller than a pixel of the thumbnail
+        code, (y, x), (y_, x_) = codes[n], starts[n], stops[n]
         outlined = code >= SUSPECT and min(y_ - y, x_ - x) >= 8
         found[y:y_, x:x_] = code + OUTLINE if outlined else code
         if outlined:
             found[y + 2 : y_ - 2, x + 2 : x_ - 2] = code
     return found
-
-
-def _plane(place: dict[str, int], planes: int) -> str:
-    if planes == 1:
-        return ""
-    return ", ".join(f"{axis} = {place[axis]}" for axis in _PLANE if place[axis] >= 0)

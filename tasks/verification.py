@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from tasks.convergence import CONVERGENCE
-from tasks.encoding import open_stored
+from tasks.encoding import axis_names, open_stored
 from tasks.errors import InputError, RequestError
 from tasks.facts import Facts
 from tasks.geozarr import IMAGE
@@ -83,7 +83,9 @@ def _rows(out: Place) -> pd.DataFrame:
     rows = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
     rows = rows[~rows["status"].isin(["skipped", "diverged", "out_of_memory"])]
     if rows.empty:
-        raise RequestError(f"'{out.uri}' holds no restored tile; give OUT/<collection>, as `selfmend restore` named it.")
+        raise RequestError(
+            f"'{out.uri}' holds no restored tile; give OUT/<collection>, as `selfmend restore` named it."
+        )
     return rows
 
 
@@ -106,7 +108,9 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
         pixels = restore_tiles(tiles, starts, treatment, {})[0].pixels.reshape(entry.grid.window_shape)
         box = _alone(entry.grid, int(number))
         published = _published(out, name, box)
-        again, _ = finished(pixels[box.within(entry.grid.tile_window(int(number)))], published.dtype, partial(read_box, array, box))
+        again, _ = finished(
+            pixels[box.within(entry.grid.tile_window(int(number)))], published.dtype, partial(read_box, array, box)
+        )
         difference = np.abs(again.astype(np.float64) - published.astype(np.float64))
         yield Verified(name, int(number), again.size, float(np.nanmax(difference, initial=0.0)), float(sigma))
 
@@ -137,6 +141,6 @@ def _alone(grid: TileGrid, tile: int) -> Box:
 def _published(out: Place, name: str, box: Box) -> NDArray[Any]:
     store = out / f"{name}.zarr"
     array = open_stored(store, IMAGE if store.exists(IMAGE) else "0")
-    names = ["c" if dim in ("band", "c") else dim for dim in array.metadata.dimension_names or ()]
+    names = ["c" if dim == "band" else dim for dim in axis_names(array)]
     index = tuple(part for axis, part in zip(AXES, box.slices, strict=True) if axis in names)
     return np.asarray(array[index]).reshape(box.shape)

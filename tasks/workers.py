@@ -59,8 +59,11 @@ def executor(cluster: str, crew: Crew) -> Iterator[Executor]:
         RequestError: the scheduler does not answer, or the word is none of these.
     """
     if cluster == "none":
-        with ThreadPoolExecutor(1, thread_name_prefix="lot") as pool:
+        pool = ThreadPoolExecutor(1, thread_name_prefix="lot")
+        try:
             yield pool
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # whoever is interrupted does not wait for lots to come
     elif cluster == "local":
         yield from _local(crew)
     elif "://" in cluster:
@@ -85,7 +88,8 @@ def _local(crew: Crew) -> Iterator[Executor]:
             threads_per_worker=LOTS_IN_FLIGHT,
             processes=True,
             memory_limit=per_worker,
-            dashboard_address=None,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
             silence_logs=40,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -101,6 +105,8 @@ def _remote(address: str) -> Iterator[Executor]:
         try:
             client = Client(address, timeout=20, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise RequestError(f"No Dask scheduler answers at {address} ({error}); start one or leave --cluster out.") from None
+            raise RequestError(
+                f"No Dask scheduler answers at {address} ({error}); start one or leave --cluster out."
+            ) from None
         with client:
             yield client.get_executor(pure=False)

@@ -1,0 +1,1 @@
+"""Learning a start. Empty yet: see DECISIONS.md."""

@@ -35,13 +35,13 @@ class ZeroShotNoise2Noise(Fitted):
     assumes_white_noise: ClassVar[bool] = True
     multiple: ClassVar[int] = 2
 
-    steps: int = 2000  # paper: 2000
+    steps: int = 4000  # paper: 2000
     rate: float = 3e-3  # paper: 1e-3 with Adam
     squares: float = 0.95  # paper: 0.999, Adam's memory of squared gradients, which fall a hundredfold during a fit
     decay: Literal["cosine", "halving"] = "cosine"  # paper: halved every 1500 steps
     last_rate: float = 1e-5  # where the cosine ends; without decay the mean drifts by grey levels
     width: int = 48  # paper: 48
-    crop: int = 64  # side of the random crop of a step, even; 0: the whole tile, as in the paper
+    crop: int = 32  # side of the random crop of a step, even; 0: the whole tile, as in the paper
     own_rate: float = 3e-4  # for own steps from a start; 1e-3 first undoes the start
     precision: Literal["float32", "bfloat16"] = "float32"  # of the convolutions while fitting
 
@@ -97,6 +97,10 @@ class ZeroShotNoise2Noise(Fitted):
         """y minus the predicted noise."""
         del inputs, draw
         return problem.y - _in_strips(nets, problem.y, self.reach)
+
+    def on_input(self) -> "ZeroShotNoise2Noise":
+        """Random crops of it, and a cosine: an undecayed rate leaves the mean off by grey levels."""
+        return replace(self, decay="cosine", crop=self.crop or 64)
 
     def own_steps(self, steps: int) -> "ZeroShotNoise2Noise":
         """Cosine from a rate that does not undo the start."""

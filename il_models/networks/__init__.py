@@ -1,0 +1,1 @@
+"""Networks for ONE tile: ordinary modules that take (n, c, *s) and return (n, d, *s)."""

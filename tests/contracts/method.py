@@ -100,7 +100,7 @@ class MethodContract:
         if kind.name == "identity":
             pytest.skip("returns the measurement")
         clean, problem = toy(2, side=2 * side_of(kind))
-        done = fit(problem, small(kind, steps=80) if issubclass(kind, Fitted) else kind())
+        done = fit(problem, small(kind, steps=160) if issubclass(kind, Fitted) else kind())
         assert bool((mse(done.x, clean, problem.mask) < 0.5 * mse(problem.fallback(), clean, problem.mask)).all())
 
     def test_same_seed_same_result_and_the_global_random_state_is_left_alone(

@@ -1,6 +1,7 @@
 """An input whose method returned what it saw: all its shards stored, ready to be published."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,13 @@ from numpy.typing import NDArray
 from tasks.blend import blend
 from tasks.place import Place
 from tasks.plan import ChannelNoise, InputPlan, Survey
-from tasks.publish import PublishJob
+from tasks.publish import PublishJob, publish_input
 from tasks.stores import create_work, work_array, write_shard
 from tasks.tiling import AXES, Five, TileGrid
+
+# Transforms of scenes: a, b, c, d, e, f.
+NORTH_UP = (10, 0, 300_000, 0, -10, 5_000_040)
+ROTATED = (-0.14, -0.58, 337_396.03, -0.58, 0.14, 7_840_223.4)
 
 
 def image(shape: tuple[int, ...], dtype: str, seed: int = 0) -> NDArray[Any]:
@@ -29,6 +34,27 @@ def source(pixels: NDArray[Any], dims: tuple[str, ...], **attrs: Any) -> xr.Data
     """An input as a reader opens it."""
     coords = {"c": [f"band {i}" for i in range(pixels.shape[dims.index("c")])]} if "c" in dims else {}
     return xr.DataArray(pixels, dims=dims, coords=coords, attrs={"layout": "ngff", "nodata": None, **attrs})
+
+
+def scene(
+    pixels: NDArray[Any],
+    dims: tuple[str, ...],
+    transform: tuple[float, ...] = NORTH_UP,
+    crs: str = "EPSG:32633",
+    **attrs: Any,
+) -> xr.DataArray:
+    """A scene as its reader opens it: with coordinates along y and x, unless it is rotated."""
+    import rioxarray  # noqa: F401 - gives arrays their .rio
+    from affine import Affine
+
+    a, b, c, _, e, f = transform[:6]
+    opened = source(pixels, dims, layout="geo", **attrs).rio.write_crs(crs).rio.write_transform(Affine(*transform[:6]))
+    opened.attrs = {key: value for key, value in opened.attrs.items() if key != "grid_mapping"}
+    if b == 0:
+        opened = opened.assign_coords(
+            y=f + e * (np.arange(opened.sizes["y"]) + 0.5), x=c + a * (np.arange(opened.sizes["x"]) + 0.5)
+        )
+    return opened
 
 
 def grid_of(opened: xr.DataArray, tile: int = 16, ramp: int = 4, shard: int = 48, joint: bool = True) -> TileGrid:
@@ -94,6 +120,12 @@ def restored(opened: xr.DataArray, grid: TileGrid, top: Place, change: float = 0
         checksums=checksums,
         **given,
     )
+
+
+def published(opened: xr.DataArray, folder: Path, **given: Any) -> Path:
+    """The path of the store that a scene becomes in a folder."""
+    publish_input(restored(opened, grid_of(opened, tile=128, shard=256), Place(str(folder)), **given))
+    return folder / "a.zarr"
 
 
 def digest(place: Place, name: str = "a") -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""Published scenes as xarray, rioxarray and GDAL see them: CRS, transform, nodata, band names, scaling."""
+"""Published scenes as xarray and rioxarray see them: CRS, transform, nodata, band names, scaling, objects."""
 
-import os
+import json
+import math
 import warnings
-from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 import rasterio
@@ -11,10 +12,23 @@ import rioxarray  # noqa: F401 - gives arrays their .rio
 import xarray as xr
 import zarr
 from affine import Affine
-from contracts.publishing import grid_of, image, restored, source
+from contracts.publishing import (
+    NORTH_UP,
+    ROTATED,
+    grid_of,
+    image,
+    planned,
+    published,
+    restored,
+    scene,
+    source,
+)
 from rasterio.control import GroundControlPoint
 
+from tasks.encoding import axis_names, open_stored
 from tasks.facts import Facts
+from tasks.geozarr import geo_documents
+from tasks.image_facts import image_facts
 from tasks.place import Place
 from tasks.publish import publish_input
 from tasks.readers import open_input
@@ -22,50 +36,21 @@ from tasks.showing import published_key
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # rioxarray multiplies affines by *
 
-NORTH_UP = Affine(10, 0, 300_000, 0, -10, 5_000_040)
-ROTATED = Affine(-0.14, -0.58, 337_396.03, -0.58, 0.14, 7_840_223.4)
-
-
-@pytest.fixture
-def satellite():
-    """The folder of the real scenes."""
-    folder = Path(os.environ.get("SELFMEND_DATA", Path(__file__).parents[2].parent / "shared" / "data")) / "satellite"
-    if not folder.is_dir():
-        pytest.skip("the shared data folder is not there")
-    return folder
-
-
-def scene(pixels, dims, transform=NORTH_UP, crs="EPSG:32633", **attrs):
-    """A scene as its reader opens it."""
-    opened = source(pixels, dims, layout="geo", **attrs).rio.write_crs(crs).rio.write_transform(transform)
-    opened.attrs = {key: value for key, value in opened.attrs.items() if key != "grid_mapping"}
-    if transform.b == 0:
-        y = transform.f + transform.e * (np.arange(opened.sizes["y"]) + 0.5)
-        x = transform.c + transform.a * (np.arange(opened.sizes["x"]) + 0.5)
-        opened = opened.assign_coords(y=y, x=x)
-    return opened
-
-
-def published(opened, folder, **given):
-    """The path of the published store."""
-    publish_input(restored(opened, grid_of(opened, tile=128, shard=256), Place(str(folder)), **given))
-    return folder / "a.zarr"
-
 
 def read(path, **given):
-    """The store as users open it."""
-    return xr.open_zarr(path, decode_coords="all", consolidated=False, **given)
+    """The store as users open it; nothing to be warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return xr.open_zarr(path, decode_coords="all", **given)
 
 
 @pytest.mark.parametrize("transform", [NORTH_UP, ROTATED], ids=["north up", "rotated"])
 def test_where_a_scene_lies_comes_along(tmp_path, transform):
     opened = scene(image((3, 70, 90), "uint16"), ("c", "y", "x"), transform)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        found = read(published(opened, tmp_path))
+    found = read(published(opened, tmp_path))
     for name in ("image", "verdict"):
         assert found[name].rio.crs == "EPSG:32633"
-        assert found[name].rio.transform() == transform
+        assert found[name].rio.transform() == Affine(*transform)
     assert ("x" in found.coords) == (transform is NORTH_UP)
     assert found.image.dims == ("band", "y", "x")
     assert found.band.values.tolist() == ["band 0", "band 1", "band 2"]
@@ -123,13 +108,12 @@ def test_scales_that_differ_between_bands_are_kept_but_not_applied(tmp_path):
 
 
 def test_ground_control_points_come_along(tmp_path):
-    points = [GroundControlPoint(row, col, 14 + col / 100, 50 - row / 100, 3.0) for row in (0, 40) for col in (0, 50)]
+    given = [GroundControlPoint(row, col, 14 + col / 100, 50 - row / 100, 3.0) for row in (0, 40) for col in (0, 50)]
     opened = source(image((40, 50), "uint16"), ("y", "x"), layout="geo").rio.write_crs("EPSG:4326")
-    opened = opened.rio.write_gcps(points, None)
-    found = read(published(opened, tmp_path))
+    found = read(published(opened.rio.write_gcps(given, None), tmp_path))
     assert found.rio.crs == "EPSG:4326"
     assert [(p.row, p.col, p.x, p.y, p.z) for p in found.rio.get_gcps()] == [
-        (p.row, p.col, p.x, p.y, p.z) for p in points
+        (p.row, p.col, p.x, p.y, p.z) for p in given
     ]
 
 
@@ -152,7 +136,7 @@ def test_a_restored_scene_can_be_written_as_geotiff(tmp_path):
     found = read(published(scene(pixels, ("c", "y", "x"), nodata=-999.0), tmp_path), mask_and_scale=False)
     found.image.rio.to_raster(tmp_path / "a.tif")
     with rasterio.open(tmp_path / "a.tif") as tiff:
-        assert (tiff.crs.to_epsg(), tiff.transform, tiff.nodata) == (32633, NORTH_UP, -999)
+        assert (tiff.crs.to_epsg(), tiff.transform, tiff.nodata) == (32633, Affine(*NORTH_UP), -999)
         assert tiff.descriptions == ("band 0", "band 1")
         np.testing.assert_array_equal(tiff.read(), pixels)
 
@@ -162,45 +146,32 @@ def test_a_published_scene_can_be_an_input_again(tmp_path, transform):
     opened = scene(image((2, 40, 50), "int16"), ("c", "y", "x"), transform, nodata=-999.0)
     again = open_input(str(published(opened, tmp_path)), Facts(title="restored", source="a.zarr"))
     assert (again.dims, again.attrs["layout"], again.attrs["nodata"]) == (("c", "y", "x"), "geo", -999)
-    assert (again.rio.crs, again.rio.transform()) == (opened.rio.crs, transform)
+    assert (again.rio.crs, again.rio.transform()) == (opened.rio.crs, Affine(*transform))
     np.testing.assert_array_equal(again.values, opened.values)
     np.testing.assert_array_equal(again.c, opened.c)
 
 
-def test_gdal_reads_it(tmp_path):
-    pixels = image((300, 350), "uint16")
-    path = published(scene(pixels, ("y", "x")), tmp_path)
-    version = tuple(int(part) for part in rasterio.__gdal_version__.split(".")[:2])
-    if version < (3, 13):
-        pytest.skip(f"GDAL {rasterio.__gdal_version__} does not know Zarr's sharding yet; 3.13 does")
-    with rasterio.open(f'ZARR:"{path}":/image') as found:
-        np.testing.assert_array_equal(found.read(1), pixels)
-        assert found.crs.to_epsg() == 32633
+def test_an_object_is_a_chunk(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.image_facts.SCENE_CHUNK", 64)
+    path = published(scene(image((2, 100, 130), "uint8"), ("c", "y", "x")), tmp_path)
+    chunks = {f"{band}.{row}.{column}" for band in range(2) for row in range(2) for column in range(3)}
+    assert {file.name for file in (path / "image").iterdir()} == {*chunks, ".zarray", ".zattrs", ".zarray.aux.xml"}
+    assert not list(path.rglob("zarr.json"))
 
 
-@pytest.mark.data
-@pytest.mark.parametrize(
-    "file",
-    [
-        "sentinel2/s2_l1c_20160112_T18SVG_20m.tif",
-        "landsat/hls_10band_30m.tif",
-        "nodata/RGB.byte.tif",
-        "sar/umbra_yasur.tif",
-        "sar/s1_grd_vv_gcps.tif",
-    ],
-)
-def test_real_scenes_keep_their_place(tmp_path, satellite, file):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        opened = xr.open_dataarray(satellite / file, engine="rasterio", mask_and_scale=False, chunks=None).load()
-    names = [f"b{number}" for number in opened.band.values]
-    nodata = opened.rio.nodata
-    opened = opened.rename(band="c").assign_coords(c=names)
-    opened.attrs = {"layout": "geo", "nodata": None if nodata is None else float(nodata)}
-    found = read(published(opened, tmp_path, chunk=256), mask_and_scale=False)
-    assert found.rio.crs == opened.rio.crs
-    assert found.image.rio.transform() == opened.rio.transform()
-    assert found.image.rio.nodata == nodata
-    assert len(found.rio.get_gcps() or ()) == len(opened.rio.get_gcps() or ())
-    assert found.band.values.tolist() == names
-    np.testing.assert_allclose(found.image.values, opened.values, rtol=1e-6)
+def test_a_large_scene_has_some_thousand_objects():
+    pixels = dask.array.zeros((4, 10980, 10980), dtype="uint16", chunks=-1)
+    opened = source(pixels, ("c", "y", "x"), layout="geo")
+    facts = image_facts(planned(opened, grid_of(opened)), opened, "same", chunk=256, pyramid=True)
+    stored = json.loads(geo_documents(facts, opened)["image/.zarray"])
+    assert stored["chunks"] == [1, 512, 512]
+    assert math.prod(-(-n // side) for n, side in zip(stored["shape"], stored["chunks"], strict=True)) < 2000
+    assert facts.shards(facts.shape)[3:] == (2048, 2048)
+
+
+@pytest.mark.parametrize("layout", ["geo", "ngff"])
+def test_the_axes_of_an_array_have_names(tmp_path, layout):
+    opened = scene(image((2, 40, 50), "uint8"), ("c", "y", "x"))
+    published(opened.assign_attrs(layout=layout), tmp_path)
+    array = open_stored(Place(str(tmp_path / "a.zarr")), {"geo": "image", "ngff": "0"}[layout])
+    assert axis_names(array) == ({"geo": "band", "ngff": "c"}[layout], "y", "x")

@@ -1,7 +1,6 @@
 """Publishing: identity in and identity out, killed anywhere the same, torn shards found, memory bounded."""
 
 import dataclasses
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import disk
+from tasks.encoding import axis_names
 from tasks.errors import InputError
 from tasks.pixels import finished
 from tasks.place import Place
@@ -26,6 +26,8 @@ from tasks.stores import TornShard, work_array
 from tasks.tiling import AXES
 
 ROOT = Path(__file__).parents[2]
+IMAGES = {"ngff": "0", "geo": "image"}
+ROOTS = {"ngff": "zarr.json", "geo": ".zgroup"}
 
 
 class Killed(BaseException):
@@ -50,15 +52,16 @@ def scene(shape=(60, 100), dtype="uint16", dims=("y", "x"), **attrs):
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "float32"])
 @pytest.mark.parametrize("dims", [("y", "x"), ("c", "y", "x"), ("z", "y", "x"), ("t", "c", "z", "y", "x")])
-@pytest.mark.parametrize("ramp", [0, 4])
-def test_identity_in_identity_out(dtype, dims, ramp):
+@pytest.mark.parametrize(("ramp", "layout"), [(0, "ngff"), (4, "ngff"), (4, "geo")])
+def test_identity_in_identity_out(monkeypatch, dtype, dims, ramp, layout):
+    monkeypatch.setattr("tasks.image_facts.SCENE_CHUNK", 32)
     top = Place(f"memory://{uuid.uuid4().hex}")
     sizes = {"t": 2, "c": 3, "z": 3, "y": 61, "x": 103}
-    opened = scene(tuple(sizes[axis] for axis in dims), dtype, dims)
+    opened = scene(tuple(sizes[axis] for axis in dims), dtype, dims, layout=layout)
     done = publish_input(restored(opened, grid_of(opened, ramp=ramp), top))
-    found = level(top)
+    found = level(top, number=IMAGES[layout])
     assert found.dtype == opened.dtype
-    assert found.metadata.dimension_names == dims
+    assert axis_names(found) == tuple("band" if (axis, layout) == ("c", "geo") else axis for axis in dims)
     if dtype == "float32":
         np.testing.assert_allclose(found[:], opened.values, rtol=1e-6)
     else:
@@ -178,8 +181,9 @@ def test_nothing_is_done_twice(top, monkeypatch):
     assert digest(top) == before
 
 
-def test_publishing_elsewhere_gives_the_same_bytes(tmp_path):
-    opened = scene()
+@pytest.mark.parametrize("layout", ["ngff", "geo"])
+def test_publishing_elsewhere_gives_the_same_bytes(tmp_path, layout):
+    opened = scene(layout=layout)
     for folder in ("one", "two"):
         publish_input(restored(opened, grid_of(opened), Place(str(tmp_path / folder))))
     assert digest(Place(str(tmp_path / "one"))) == digest(Place(str(tmp_path / "two")))
@@ -222,12 +226,35 @@ def test_a_shard_without_a_record_is_torn(top):
         publish_input(dataclasses.replace(job, checksums={0: job.checksums[0]}))
 
 
-def test_what_others_made_is_not_replaced(top):
-    (top / "a.zarr").write("zarr.json", b'{"attributes": {"ome": {}}}')
-    opened = scene()
+@pytest.mark.parametrize("layout", ["ngff", "geo"])
+@pytest.mark.parametrize(
+    ("root", "text"),
+    [
+        ("zarr.json", b'{"attributes": {"ome": {}}}'),
+        ("zarr.json", b'{"attributes": ["selfmend"]}'),
+        ("zarr.json", b"{"),
+        (".zgroup", b'{"zarr_format": 2}'),
+        (".zarray", b'{"zarr_format": 2}'),
+    ],
+)
+def test_what_others_made_is_not_replaced(top, layout, root, text):
+    (top / "a.zarr").write(root, text)
+    opened = scene(layout=layout)
     with pytest.raises(InputError, match="was not made by selfmend"):
         publish_input(restored(opened, grid_of(opened), top))
-    assert (top / "a.zarr").names() == ["zarr.json"]
+    assert (top / "a.zarr").names() == [root]
+
+
+@pytest.mark.parametrize(("before", "after"), [("ngff", "geo"), ("geo", "ngff"), ("geo", "geo")])
+def test_an_image_of_ours_is_replaced_whatever_its_layout(top, before, after):
+    old, new = scene((30, 40), layout=before), scene((60, 100), layout=after)
+    publish_input(restored(old, grid_of(old), top, key="old"))
+    publish_input(restored(new, grid_of(new), top))
+    assert published_key(top, "a") == "key"
+    np.testing.assert_array_equal(level(top, number=IMAGES[after])[:], new.values)
+    fresh = Place(f"memory://{uuid.uuid4().hex}")
+    publish_input(restored(new, grid_of(new), fresh))
+    assert digest(top) == digest(fresh)
 
 
 def test_provenance_is_json(top):
@@ -258,9 +285,10 @@ def killing(monkeypatch, after):
     return count
 
 
-def test_killed_anywhere_and_started_again_the_same_bytes(top, monkeypatch):
+@pytest.mark.parametrize("layout", ["ngff", "geo"])
+def test_killed_anywhere_and_started_again_the_same_bytes(top, monkeypatch, layout):
     monkeypatch.setattr(disk, "sync", lambda path: None)  # a process that dies loses nothing that it wrote
-    old, opened = scene((30, 40)), scene((60, 300))
+    old, opened = scene((30, 40), layout=layout), scene((60, 300), layout=layout)
     grid = grid_of(opened, tile=64, shard=128)
     publish_input(restored(opened, grid, Place(top.uri + "-whole")))
     wanted = digest(Place(top.uri + "-whole"))
@@ -288,26 +316,27 @@ def test_killed_anywhere_and_started_again_the_same_bytes(top, monkeypatch):
         publish_input(before)
         assert digest(top) == shown
     assert count[0] > 10
-    np.testing.assert_array_equal(level(top)[:], opened.values)
+    np.testing.assert_array_equal(level(top, number=IMAGES[layout])[:], opened.values)
 
 
-def test_the_old_image_stays_readable_until_the_new_one_is_complete(tmp_path, monkeypatch):
+@pytest.mark.parametrize("layout", ["ngff", "geo"])
+def test_the_old_image_stays_readable_until_the_new_one_is_complete(tmp_path, monkeypatch, layout):
     top = Place(str(tmp_path))
-    old, new = scene((30, 40)), scene((60, 100))
+    old, new = scene((30, 40), layout=layout), scene((60, 100), layout=layout)
     publish_input(restored(old, grid_of(old), top, key="old"))
     job = restored(new, grid_of(new), top)
     write, seen = Place.write, []
 
     def watched(place, name, data):
         seen.append(name)
-        np.testing.assert_array_equal(level(top)[:], old.values)
+        np.testing.assert_array_equal(level(top, number=IMAGES[layout])[:], old.values)
         assert published_key(top, "a") == "old"
         write(place, name, data)
 
     monkeypatch.setattr(Place, "write", watched)
     publish_input(job)
-    assert seen[-1] == "zarr.json"
-    np.testing.assert_array_equal(level(top)[:], new.values)
+    assert seen[-1] == ROOTS[layout]
+    np.testing.assert_array_equal(level(top, number=IMAGES[layout])[:], new.values)
 
 
 def test_after_a_death_between_the_two_renames_an_image_is_visible_again(tmp_path, monkeypatch):
@@ -357,37 +386,43 @@ def test_what_is_half_removed_is_never_shown_again(tmp_path, monkeypatch):
     assert job.work.names("old") == []
 
 
-def test_an_object_store_shows_nothing_before_all_is_there(monkeypatch):
+@pytest.mark.parametrize("layout", ["ngff", "geo"])
+def test_an_object_store_shows_nothing_before_all_is_there(monkeypatch, layout):
     top = Place(f"memory://{uuid.uuid4().hex}")
-    opened = scene()
+    opened = scene(layout=layout)
     job = restored(opened, grid_of(opened), top)
     write, names = Place.write, []
 
     def watched(place, name, data):
         assert published_key(top, "a") is None
+        with pytest.raises(FileNotFoundError):
+            zarr.open_group((top / "a.zarr").store(), mode="r")
         names.append(name)
         write(place, name, data)
 
     monkeypatch.setattr(Place, "write", watched)
     publish_input(job)
-    assert names[-1] == "zarr.json"
-    assert names.count("zarr.json") == 1
+    zarr.open_group((top / "a.zarr").store(), mode="r")
+    assert names[-1] == ROOTS[layout]
+    assert len(names) == len(set(names))
 
 
-def test_no_time_and_no_place_stand_in_the_image(tmp_path):
+@pytest.mark.parametrize("layout", ["ngff", "geo"])
+def test_no_time_and_no_place_stand_in_the_image(tmp_path, layout):
     top = Place(str(tmp_path))
-    opened = scene()
+    opened = scene(layout=layout)
     publish_input(restored(opened, grid_of(opened), top))
-    for name in (top / "a.zarr").names():
-        if name.endswith("zarr.json"):
-            text = (top / "a.zarr").read(name).decode()
-            assert str(tmp_path) not in text
-            assert "20" + "2" not in text
-    assert json.loads((top / "a.zarr").read("zarr.json"))["attributes"]["selfmend"] == {
-        "recipe": "identity",
-        "key": "key",
-        "clipped": {"0": 0},
-    }
+    documents = [name for name in (top / "a.zarr").names() if name.rpartition("/")[2].startswith((".z", "zarr."))]
+    assert len(documents) > 4
+    for name in documents:
+        text = (top / "a.zarr").read(name).decode()
+        assert str(tmp_path) not in text
+        assert "20" + "2" not in text
+    said = {"recipe": "identity", "key": "key", "clipped": {"0": 0}}
+    assert published_facts(top, "a") == said
+    for consolidated in [None, False]:
+        group = zarr.open_group((top / "a.zarr").store(), mode="r", use_consolidated=consolidated)
+        assert group.attrs["selfmend"] == said
 
 
 @pytest.mark.slow

@@ -1,0 +1,21 @@
+"""Arguments and options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Source = Annotated[str, typer.Argument(help="Name of a collection, or a path, glob or URI.")]
+Out = Annotated[str, typer.Argument(help="Folder of results: OUT, or OUT/<collection>.")]
+CatalogFile = Annotated[
+    str | None, typer.Option("--catalog", help="Catalogue; default ./data_catalog.yaml or the shipped one.")
+]
+RecipeName = Annotated[str | None, typer.Option("--recipe", help="Recipe that ships, or a YAML file.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Any key of the recipe, e.g. method.steps=20. Repeatable.")
+]
+MethodName = Annotated[str | None, typer.Option("--method", help="Another method, with its defaults.")]
+OutOption = Annotated[str, typer.Option("--out", help="Folder or URI for the results.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Only so many inputs.")]
+Cluster = Annotated[str, typer.Option("--cluster", help="local, none, or tcp://host:port of a Dask scheduler.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of a local cluster.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite/--resume", help="Replace results of another recipe, or go on.")]

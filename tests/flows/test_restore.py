@@ -1,0 +1,148 @@
+"""The flow as a user runs it, against a real Prefect server."""
+
+import json
+import os
+import random
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from contracts.commands import selfmend
+from contracts.trees import image_digests
+
+pytestmark = pytest.mark.flow
+KILLS = 20
+CHOICES = ["method.steps=30", "scope=tile", "tiling.tile=48", "tiling.shard=48", "control=none", "bad_tiles=1"]
+WORK = ["--method", "zs_n2n", *(word for choice in CHOICES for word in ("--set", choice))]
+
+
+def asked(server: dict[str, str], path: str, body: dict[str, object]) -> list[dict[str, object]]:
+    """What the server answers."""
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(f"{server['PREFECT_API_URL']}/{path}", data, {"Content-Type": "application/json"})
+    return json.loads(urllib.request.urlopen(request, timeout=20).read())  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Four planes of 100 x 150 photon-limited pixels."""
+    scene = 40 + 30 * np.sin(np.arange(100)[:, None] / 9) * np.cos(np.arange(150) / 7)
+    image = np.random.default_rng(5).poisson(scene, (4, 100, 150)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "in.ome.tif", image, metadata={"axes": "ZYX"}, photometric="minisblack")
+    return tmp_path / "in.ome.tif"
+
+
+@pytest.mark.dask
+def test_a_run_on_a_local_cluster_is_seen_in_prefect(server: dict[str, str], stack: Path, tmp_path: Path) -> None:
+    run = selfmend("restore", stack, "--out", tmp_path / "out", "--workers", 2, *WORK, environment=server)
+    told, errors = run.communicate(timeout=300)
+    assert run.returncode == 0, errors
+    assert "1 inputs published" in told
+    (collection,) = (tmp_path / "out").iterdir()
+    table = pd.read_parquet(collection / "convergence")
+    assert len(table) == 4 * 3 * 4
+    assert (collection / "report.html").stat().st_size > 1000
+    assert not (collection / ".work").exists()
+    flows = asked(server, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    assert flows[0]["state_type"] == "COMPLETED"
+    names = {
+        str(each["name"])
+        for each in asked(server, "task_runs/filter", {"flow_runs": {"id": {"any_": [flows[0]["id"]]}}})
+    }
+    assert any(name.startswith("survey ") for name in names)
+    assert any(name.startswith("restore in") for name in names)
+    assert any(name.startswith("publish in") for name in names)
+    kinds = {
+        each["type"] for each in asked(server, "artifacts/filter", {"flow_runs": {"id": {"any_": [flows[0]["id"]]}}})
+    }
+    assert kinds >= {"progress", "table", "markdown"}
+
+
+@pytest.mark.slow
+def test_killed_at_random_points_and_resumed_the_bytes_are_the_same(
+    server: dict[str, str], stack: Path, tmp_path: Path
+) -> None:
+    whole = selfmend("restore", stack, "--out", tmp_path / "whole", "--cluster", "none", *WORK, environment=server)
+    began = time.monotonic()
+    assert whole.wait(300) == 0
+    length = time.monotonic() - began
+    attempts, draw = [], random.Random(11)
+    for _ in range(KILLS):
+        run = selfmend("restore", stack, "--out", tmp_path / "cut", "--cluster", "none", *WORK, environment=server)
+        time.sleep(draw.uniform(0.3, 1.0) * length)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        attempts += [file.name for file in (tmp_path / "cut").glob("*/.work/*/attempts/*")]
+    last = selfmend("restore", stack, "--out", tmp_path / "cut", "--cluster", "none", *WORK, environment=server)
+    _, errors = last.communicate(timeout=300)
+    assert last.returncode == 0, errors
+    one, other = image_digests(tmp_path / "whole"), image_digests(tmp_path / "cut")
+    assert {name.split("/", 1)[1]: value for name, value in one.items()} == {
+        name.split("/", 1)[1]: value for name, value in other.items()
+    }
+    rows = pd.concat([pd.read_parquet(folder) for folder in (tmp_path / "cut").glob("*/convergence")])
+    assert not rows.duplicated(["input", "tile"]).any()
+    assert len(rows) == 4 * 3 * 4
+    assert rows["attempts"].sum() - len(rows) <= KILLS  # one lot of one tile was in flight at each kill
+
+
+def test_ctrl_c_ends_with_130_and_loses_nothing(server: dict[str, str], stack: Path, tmp_path: Path) -> None:
+    slow = [word if word != "method.steps=30" else "method.steps=400" for word in WORK]
+    run = selfmend("restore", stack, "--out", tmp_path / "out", "--cluster", "none", *slow, environment=server)
+    while not list((tmp_path / "out").glob("*/.work/*/lots/*.parquet")):
+        assert run.poll() is None
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 130, errors
+    assert "Nothing is lost" in errors
+    assert "Traceback" not in errors
+    assert list((tmp_path / "out").glob("*/.work/*/lots/*.parquet"))
+
+
+def test_a_second_run_on_one_output_is_told(server: dict[str, str], stack: Path, tmp_path: Path) -> None:
+    slow = [word if word != "method.steps=30" else "method.steps=4000" for word in WORK]
+    first = selfmend("restore", stack, "--out", tmp_path / "out", "--cluster", "none", *slow, environment=server)
+    while not list((tmp_path / "out").glob("*/.work/*/plan.json")):
+        assert first.poll() is None
+        time.sleep(0.1)
+    second = selfmend("restore", stack, "--out", tmp_path / "out", "--cluster", "none", *slow, environment=server)
+    _, errors = second.communicate(timeout=120)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert second.returncode == 2
+    assert str(first.pid) in errors
+    third = selfmend(
+        "restore", stack, "--out", tmp_path / "out", "--cluster", "none", *WORK, "--overwrite", environment=server
+    )
+    assert third.wait(300) == 0
+
+
+def test_one_bad_input_stops_nobody(server: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    random_image = np.random.default_rng(0).integers(0, 99, (40, 40)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "in" / "good.tif", random_image)
+    (tmp_path / "in" / "cut.tif").write_bytes((tmp_path / "in" / "good.tif").read_bytes()[:700])
+    run = selfmend(
+        "restore",
+        tmp_path / "in",
+        "--out",
+        tmp_path / "out",
+        "--cluster",
+        "none",
+        "--method",
+        "identity",
+        environment=server,
+    )
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "cut" in errors
+    assert "Traceback" not in errors
+    (collection,) = (tmp_path / "out").iterdir()
+    assert (collection / "good.zarr" / "zarr.json").exists()
+    assert "cut" in (collection / "report.html").read_text()

@@ -1,0 +1,44 @@
+"""The ledger: done exactly when the record is there, and twice is once."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks import ledger
+from tasks.convergence import MEANING, SCHEMA
+from tasks.place import Place
+from tasks.plan import Lot, Part
+
+LOT = Lot("0000003", (Part("a/b", 0, 2),), 2, 1)
+ROWS = [{"input": "a/b", "tile": tile, "finished_at": datetime(2026, 1, 1, tzinfo=UTC)} for tile in range(2)]
+
+
+def test_a_lot_is_done_when_its_record_is_there(tmp_path: Path) -> None:
+    work = Place(str(tmp_path))
+    assert not ledger.is_done(work, LOT.id)
+    assert ledger.done_lots(work) == set()
+    ledger.commit(work, LOT, ROWS, {"a/b": {0: "x", 1: "y"}})
+    ledger.commit(work, LOT, ROWS, {"a/b": {0: "x", 1: "y"}})
+    assert ledger.done_lots(work) == {LOT.id}
+    kept = ledger.record(work, LOT.id)
+    assert kept.checksums == {"a/b": {0: "x", 1: "y"}}
+    assert kept.rows.column("tile").to_pylist() == [0, 1]
+    ledger.forget(work, LOT.id)
+    assert not ledger.is_done(work, LOT.id)
+
+
+def test_a_half_written_record_is_none(tmp_path: Path) -> None:
+    work = Place(str(tmp_path))
+    ledger.commit(work, LOT, ROWS, {})
+    (tmp_path / "lots" / "0000009.parquet.partial").write_bytes(b"PAR1")
+    assert ledger.done_lots(work) == {LOT.id}
+
+
+def test_attempts_are_counted(tmp_path: Path) -> None:
+    work = Place(str(tmp_path))
+    assert [ledger.begin(work, "7"), ledger.begin(work, "7"), ledger.begin(work, "77")] == [1, 2, 1]
+
+
+def test_every_column_is_explained() -> None:
+    assert set(MEANING) == set(SCHEMA.names)
+    assert all(len(meaning) > 3 for meaning in MEANING.values())
+    assert SCHEMA.metadata[b"selfmend_schema"]

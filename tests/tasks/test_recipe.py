@@ -1,0 +1,70 @@
+"""Recipes: what is allowed, and how a mistake is told."""
+
+from pathlib import Path
+
+import pytest
+
+from il_models.fitting import FirstOf, Plateau
+from tasks.errors import RequestError
+from tasks.recipe import known_recipes, load_recipe
+
+
+@pytest.mark.parametrize("name", sorted(known_recipes()))
+def test_shipped_recipes_are_valid(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.restoration().name == recipe.method.name
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"tilling.tile": 3}, ["'tilling'", "'tiling'"]),
+        ({"tiling.tile": "x"}, ["tiling.tile", "'x'"]),
+        ({"tiling.tile": 0}, ["tiling.tile", "0"]),
+        ({"method.step": 3}, ["zs_n2n", "'step'", "'steps'"]),
+        ({"method.steps": "many"}, ["'steps'", "'many'"]),
+        ({"method.steps": -1}, ["steps", "-1"]),
+        ({"method.name": "dpi"}, ["'dpi'", "identity, nlm, zs_n2n"]),
+        ({"scope": "tiles"}, ["'scope'", "'tile' or 'input'", "'tiles'"]),
+        ({"stopper": [{"kind": "plato"}]}, ["stopper", "plateau"]),
+        ({"bad_tiles": 2}, ["bad_tiles", "2"]),
+    ],
+)
+def test_mistakes_are_told(settings: dict[str, object], words: list[str]) -> None:
+    with pytest.raises(RequestError) as told:
+        load_recipe(None, settings)
+    assert "\n" not in str(told.value)
+    for word in words:
+        assert word in str(told.value)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("method: [")
+    (tmp_path / "list.yaml").write_text("- a")
+    with pytest.raises(RequestError, match="not YAML"):
+        load_recipe(str(tmp_path / "broken.yaml"))
+    with pytest.raises(RequestError, match="keys and values"):
+        load_recipe(str(tmp_path / "list.yaml"))
+    with pytest.raises(RequestError, match=r"neither a file nor one of .*identity"):
+        load_recipe("identiti")
+
+
+def test_a_file_and_settings(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "method: {name: zs_n2n, steps: 7}\nscope: tile\nstopper: [{kind: plateau}, {kind: budget, steps: 5}]\n"
+    )
+    recipe = load_recipe(str(tmp_path / "mine.yaml"), {"method.rate": 0.5, "tiling.tile": 64})
+    assert recipe.restoration().steps == 7  # type: ignore[attr-defined]
+    assert recipe.restoration().rate == 0.5  # type: ignore[attr-defined]
+    assert recipe.tiling.tile == 64
+    stopper = recipe.stopping()
+    assert isinstance(stopper, FirstOf)
+    assert isinstance(stopper.stoppers[0], Plateau)
+
+
+def test_the_digest_names_what_pixels_depend_on() -> None:
+    plain = load_recipe()
+    assert plain.digest() == load_recipe(None, {"bad_tiles": 0.5}).digest()
+    assert plain.digest() == load_recipe(None, {"method.steps": plain.restoration().steps}).digest()  # type: ignore[attr-defined]
+    assert plain.digest() != load_recipe(None, {"seed": 1}).digest()
+    assert plain.digest() != load_recipe(None, {"method.steps": 3}).digest()

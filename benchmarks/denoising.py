@@ -96,7 +96,7 @@ def contestants(large: bool, paper: bool) -> Iterator[tuple[str, int, Restore]]:
     yield "zs_n2n", DEFAULT.steps, (by_tile(DEFAULT) if large else whole(DEFAULT))
     if large:
         yield "zs_n2n scope input", DEFAULT.steps, by_input(DEFAULT, 0)
-        yield "zs_n2n scope input, 200 own steps", DEFAULT.steps, by_input(DEFAULT, 200)
+        yield "zs_n2n scope input, 400 own steps", DEFAULT.steps, by_input(DEFAULT, 400)
     else:
         yield "zs_n2n long", LONG.steps, whole(LONG)
     if paper:

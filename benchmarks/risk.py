@@ -154,7 +154,7 @@ def halves_risk(problem: Problem, apply: Apply) -> Tensor:
 
 def findings(scene: Scene, number: int, long: bool) -> Iterator[Finding]:
     """All estimates of a scene's tiles, judged."""
-    default = ZeroShotNoise2Noise(steps=4000)
+    default = ZeroShotNoise2Noise()
     whole = fit(scene.problem, default).nets
     for place, (top, left) in enumerate(scene.corners):
         box = (..., slice(top, top + SIDE), slice(left, left + SIDE))

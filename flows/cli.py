@@ -153,8 +153,8 @@ def plan(
 @app.command()
 def status(out: Out) -> None:
     """Say how far a run is, or what a finished one came to."""
-    from tasks.place import Place
     from tasks.status import status_of
+    from tasks.stores.place import Place
 
     for line in status_of(Place(out)).lines():
         typer.echo(line)
@@ -163,8 +163,8 @@ def status(out: Out) -> None:
 @app.command()
 def report(out: Out) -> None:
     """Write OUT/<collection>/report.html again."""
-    from tasks.place import Place
-    from tasks.report import read_summary, write_report
+    from tasks.report.page import read_summary, write_report
+    from tasks.stores.place import Place
 
     place = Place(out)
     summary = read_summary(place)
@@ -195,7 +195,7 @@ def verify(
     seed: Annotated[int, typer.Option("--seed", help="Of the choice.")] = 0,
 ) -> None:
     """Fit some random tiles again and compare them with the published pixels."""
-    from tasks.place import Place
+    from tasks.stores.place import Place
     from tasks.verification import verify_tiles
 
     checked = list(verify_tiles(Place(out), tiles, seed))

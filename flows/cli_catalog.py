@@ -13,7 +13,7 @@ def catalog(context: typer.Context, catalog: CatalogFile = None) -> None:
     """Show the collections of the catalogue."""
     if context.invoked_subcommand is not None:
         return
-    from tasks.catalog import find_catalog, load_catalog
+    from tasks.catalog.document import find_catalog, load_catalog
 
     file = find_catalog(catalog)
     for name, facts in load_catalog(file).items():
@@ -24,7 +24,7 @@ def catalog(context: typer.Context, catalog: CatalogFile = None) -> None:
 @catalog_app.command()
 def check(name: Source, catalog: CatalogFile = None) -> None:
     """Open every input of a collection, without its pixels, and say what is wrong with any."""
-    from tasks.catalog import facts_of, find_catalog, find_inputs, load_catalog
+    from tasks.catalog.document import facts_of, find_catalog, find_inputs, load_catalog
     from tasks.readers import open_input
 
     collection, facts = facts_of(name, load_catalog(find_catalog(catalog)))

@@ -11,7 +11,7 @@ from tasks.doors import survey_inputs
 from tasks.lots import groups_of
 from tasks.preparation import draft, prepare, to_survey, undertake
 from tasks.recipe import Recipe
-from tasks.report import write_report
+from tasks.report.page import write_report
 from tasks.requests import make_request
 from tasks.summary import BadRun, Summary
 from tasks.workers import crew_for, executor

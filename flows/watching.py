@@ -23,7 +23,7 @@ from tasks.plan import Plan
 from tasks.standing import PLAN
 
 if TYPE_CHECKING:
-    from tasks.place import Place
+    from tasks.stores.place import Place
 
 LOOK = 1.0  # seconds between two looks
 LINE = 15.0  # seconds between two plain lines, where there is no terminal

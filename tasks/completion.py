@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks import ledger
+from tasks.catalog.facts import Facts
 from tasks.convergence import CONVERGENCE
-from tasks.facts import Facts
-from tasks.image_facts import VERDICTS
-from tasks.place import Place
 from tasks.plan import InputPlan, Lot
 from tasks.problems import read_box
 from tasks.publish import Published, PublishJob, publish_input
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.run import Run
-from tasks.stores import TornShard
+from tasks.stores.image_facts import VERDICTS
+from tasks.stores.place import Place
+from tasks.stores.shards import TornShard
 
 
 @dataclass(frozen=True)

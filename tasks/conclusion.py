@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
-from tasks.place import Place
 from tasks.run import Run, verdict_counts
 from tasks.standing import Standing
+from tasks.stores.place import Place
 from tasks.summary import LAST_RUN, Summary
 
 

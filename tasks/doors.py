@@ -10,15 +10,15 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 
 from tasks import ledger
+from tasks.catalog.facts import Facts
+from tasks.catalog.inputs import InputRef
 from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.inputs import InputRef
 from tasks.lots import Group, inputs_of
 from tasks.plan import Lot
 from tasks.restore_lot import restore_lot
 from tasks.run import LotsFailed, Run
-from tasks.stores import TornShard
+from tasks.stores.shards import TornShard
 from tasks.survey import Surveyed, survey_refs
 
 TOGETHER = 16  # inputs that a worker surveys at a time

@@ -10,15 +10,15 @@ import torch
 from il_models.fitting import fit
 from il_models.method import Direct
 from tasks.calibration import Calibration, calibrated
+from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
-from tasks.facts import Facts
-from tasks.place import Place
 from tasks.plan import InputPlan, Lot, Plan
 from tasks.problems import make_problem
 from tasks.quality import judge
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.starts import SAMPLED_PIXELS
+from tasks.stores.place import Place
 from tasks.tiles import Tile, read_tiles
 from tasks.treatment import treatment_of
 from tasks.workers import LOTS_IN_FLIGHT, Crew

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.convergence import SCHEMA
-from tasks.place import Place
 from tasks.plan import Lot, Plan
+from tasks.stores.place import Place
 
 RECORDS = "lots"
 ATTEMPTS = "attempts"

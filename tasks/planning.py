@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 from il_models.method import Method
 from il_models.noise import is_signal_dependent
+from tasks.catalog.inputs import InputRef
 from tasks.grids import grid_for
-from tasks.inputs import InputRef
 from tasks.lots import lots_for
 from tasks.plan import PIXELS_VERSION, InputPlan, Plan, Survey
 from tasks.recipe import Recipe

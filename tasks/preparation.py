@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from tasks import ledger
+from tasks.catalog.inputs import InputRef
 from tasks.forecast import Forecast, batch_size, calibrate, forecast, require_room, workers_that_fit
-from tasks.inputs import InputRef
 from tasks.plan import InputPlan, Plan
 from tasks.planning import make_plan, plan_input
 from tasks.requests import Request

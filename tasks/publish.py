@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.blend import Pixels, join
-from tasks.encoding import ROOT_DOCUMENTS, Documents, array_document, open_stored, root_documents, shard_objects
-from tasks.geozarr import IMAGE, VERDICT, geo_documents, verdict_dims
-from tasks.image_facts import ImageFacts, image_facts
-from tasks.ngff import VERDICT as LABELS
-from tasks.ngff import ngff_documents
-from tasks.pixels import Counts, finished, halved, verdict_pixels
-from tasks.place import Place
 from tasks.plan import InputPlan
-from tasks.showing import (
+from tasks.stores.encoding import ROOT_DOCUMENTS, Documents, array_document, open_stored, root_documents, shard_objects
+from tasks.stores.geozarr import IMAGE, VERDICT, geo_documents, verdict_dims
+from tasks.stores.image_facts import ImageFacts, image_facts
+from tasks.stores.ngff import VERDICT as LABELS
+from tasks.stores.ngff import ngff_documents
+from tasks.stores.pixels import Counts, finished, halved, verdict_pixels
+from tasks.stores.place import Place
+from tasks.stores.shards import check_shard, read_part, work_array
+from tasks.stores.showing import (
     MARK,
     building_site,
     json_safe,
@@ -28,7 +29,6 @@ from tasks.showing import (
     show,
     waiting_key,
 )
-from tasks.stores import check_shard, read_part, work_array
 from tasks.tiling import AXES, Box, Five, boxes
 
 if TYPE_CHECKING:

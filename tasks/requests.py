@@ -5,11 +5,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.catalog import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
+from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
 from tasks.errors import RequestError
-from tasks.place import Place
 from tasks.plan import PIXELS_VERSION
 from tasks.recipe import Recipe
+from tasks.stores.place import Place
 
 # Facts that no pixel depends on: changing one of them re-opens nothing.
 _TOLD_ONLY = {"title", "source", "licence", "reference", "psf"}

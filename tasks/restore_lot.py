@@ -13,9 +13,8 @@ import torch
 
 from tasks import ledger
 from tasks.blend import blend, seams
+from tasks.catalog.facts import Facts
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.place import Place
 from tasks.plan import InputPlan, Lot
 from tasks.problems import Pixels, read_box
 from tasks.quality import verdict
@@ -23,7 +22,8 @@ from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.restoration import Restored, restore_tiles
 from tasks.starts import Start, input_start, keep_start, kept_start, mosaics
-from tasks.stores import create_work, work_array, write_shard
+from tasks.stores.place import Place
+from tasks.stores.shards import create_work, work_array, write_shard
 from tasks.tiles import Tile, place_of, read_tiles
 from tasks.tiling import AXES
 from tasks.treatment import Treatment, treatment_of

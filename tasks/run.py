@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from tasks import ledger
 from tasks.lots import inputs_of
-from tasks.place import Place
 from tasks.plan import InputPlan, Lot, Plan
 from tasks.requests import Request
 from tasks.restore_lot import LotJob
+from tasks.stores.place import Place
 from tasks.workers import Crew
 
 

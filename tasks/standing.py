@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from tasks.catalog import InputRef
+from tasks.catalog.document import InputRef
 from tasks.errors import RequestError
 from tasks.plan import Plan
 from tasks.requests import Request
-from tasks.showing import published_facts
+from tasks.stores.showing import published_facts
 
 PLAN = "plan.json"
 

@@ -15,9 +15,9 @@ from il_models.fitting import FitRecord, Status, Stopper, fit
 from il_models.method import Fitted
 from il_models.nets import Nets
 from tasks.errors import InputError
-from tasks.place import Place
 from tasks.plan import InputPlan
 from tasks.problems import Window, make_problem, read_box, seed_of, valid_pixels
+from tasks.stores.place import Place
 from tasks.tiling import Box
 
 if TYPE_CHECKING:

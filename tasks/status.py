@@ -10,13 +10,13 @@ import pyarrow.compute as pc
 
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
-from tasks.encoding import ROOTS
 from tasks.errors import RequestError
-from tasks.place import Place
 from tasks.plan import Plan
-from tasks.showing import published_key
+from tasks.report.table import read_columns, table_files
+from tasks.stores.encoding import ROOTS
+from tasks.stores.place import Place
+from tasks.stores.showing import published_key
 from tasks.summary import LAST_RUN, Summary, read_summary
-from tasks.table import read_columns, table_files
 
 PLAN = "plan.json"  # tasks/standing.py has it too, but imports torch, which takes seconds
 WORK = ".work"

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tasks.errors import RequestError
-from tasks.place import Place
+from tasks.stores.place import Place
 
 LAST_RUN = "last_run.json"
 

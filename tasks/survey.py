@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from il_models.noise import estimate_noise
+from tasks.catalog.facts import Facts
+from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.inputs import InputRef
 from tasks.plan import ChannelNoise, Survey
 from tasks.problems import Valid, read_box, seed_of, valid_pixels
 from tasks.readers import open_input

@@ -7,7 +7,7 @@ import torch
 from il_models.fitting import Stopper
 from il_models.method import Direct, Fitted, Method
 from il_models.methods import known_methods
-from tasks.facts import Facts
+from tasks.catalog.facts import Facts
 from tasks.recipe import Recipe
 
 

@@ -12,15 +12,11 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.inputs import InputRef
+from tasks.catalog.listing import expand, fingerprint
 from tasks.convergence import CONVERGENCE
-from tasks.encoding import axis_names, open_stored
 from tasks.errors import InputError, RequestError
-from tasks.facts import Facts
-from tasks.geozarr import IMAGE
-from tasks.inputs import InputRef
-from tasks.listing import expand, fingerprint
-from tasks.pixels import finished
-from tasks.place import Place
 from tasks.plan import InputPlan
 from tasks.planning import plan_input
 from tasks.problems import read_box
@@ -28,8 +24,12 @@ from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.requests import Request
 from tasks.restoration import restore_tiles
-from tasks.showing import published_facts
 from tasks.starts import input_start, mosaics
+from tasks.stores.encoding import axis_names, open_stored
+from tasks.stores.geozarr import IMAGE
+from tasks.stores.pixels import finished
+from tasks.stores.place import Place
+from tasks.stores.showing import published_facts
 from tasks.survey import survey_refs
 from tasks.tiles import read_tiles
 from tasks.tiling import AXES, Box, TileGrid

@@ -12,9 +12,9 @@ import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import scheme, split_variable, suffix
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.locations import scheme, split_variable, suffix
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,7 +84,7 @@ def open_input(uri: str, facts: Facts) -> "xr.DataArray":
     Raises InputError, in one sentence, where the file is missing, broken, not supported or not as the facts say; also
     while pixels are computed, where only they are broken.
     """
-    from tasks.locations import check_there
+    from tasks.catalog.locations import check_there
 
     check_there(split_variable(uri)[0])
     return known_readers()[reader_for(uri, facts)].open(uri, facts)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.catalog.facts import AXIS_LETTERS, Facts
+from tasks.catalog.locations import needed
 from tasks.errors import InputError
-from tasks.facts import AXIS_LETTERS, Facts
-from tasks.locations import needed
 from tasks.readers._stored import Georeference, Stored
 from tasks.readers._window import Window, dask_chunks
 

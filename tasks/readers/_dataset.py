@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.catalog.locations import needed
 from tasks.errors import InputError, nearest
-from tasks.locations import needed
 from tasks.readers._stored import Georeference, Pixels, Stored
 from tasks.readers._tiff_facts import full_unit
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.catalog.locations import cause
 from tasks.errors import InputError
-from tasks.locations import cause
 from tasks.readers._stored import Pixels
 
 LARGEST_CHUNK = 16 * 2**20

@@ -4,9 +4,9 @@ import json
 import os
 from typing import Any
 
+from tasks.catalog.listing import STORE_MARKERS
+from tasks.catalog.locations import cause, connect, plain, scheme, split_variable, suffix
 from tasks.errors import InputError
-from tasks.listing import STORE_MARKERS
-from tasks.locations import cause, connect, plain, scheme, split_variable, suffix
 
 
 def is_store(uri: str) -> bool:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import cause, connect, needed, open_bytes, plain, scheme, suffix
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.locations import cause, connect, needed, open_bytes, plain, scheme, suffix
 from tasks.readers import tiff
 from tasks.readers._canonical import canonical
 from tasks.readers._stored import Georeference, Scaling, Stored

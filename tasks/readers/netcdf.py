@@ -3,9 +3,9 @@
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import cause, needed, open_bytes, plain, scheme, split_variable, suffix
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.locations import cause, needed, open_bytes, plain, scheme, split_variable, suffix
 from tasks.readers._canonical import canonical
 from tasks.readers._dataset import stored_variable
 

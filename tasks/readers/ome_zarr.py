@@ -5,9 +5,9 @@ A plate or a collection of images is not one image: its images are inputs by the
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import cause
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.locations import cause
 from tasks.readers._canonical import canonical
 from tasks.readers._stored import Stored
 from tasks.readers._tiff_facts import SECONDS, full_unit

@@ -27,9 +27,9 @@ from urllib.parse import parse_qsl
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import scheme
 from tasks.errors import InputError, nearest
-from tasks.facts import Facts
-from tasks.locations import scheme
 from tasks.readers import picture
 from tasks.readers._canonical import canonical
 from tasks.readers._stored import Georeference, Pixels, Stored

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import cause, open_bytes, suffix
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.locations import cause, open_bytes, suffix
 from tasks.readers._canonical import canonical
 from tasks.readers._stored import Stored
 

@@ -3,9 +3,9 @@
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import cause, split_variable
 from tasks.errors import InputError, nearest
-from tasks.facts import Facts
-from tasks.locations import cause, split_variable
 from tasks.readers._canonical import canonical
 from tasks.readers._dataset import LETTER_OF, stored_variable
 from tasks.readers._stored import Stored

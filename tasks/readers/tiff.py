@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.catalog.facts import Facts
+from tasks.catalog.locations import cause, open_bytes, plain, scheme, suffix
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.locations import cause, open_bytes, plain, scheme, suffix
 from tasks.readers._canonical import canonical
 from tasks.readers._stored import Stored
 from tasks.readers._tiff_extent import check_extent, check_holds, is_geotiff, read_layout

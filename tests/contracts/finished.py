@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tasks import ledger
 from tasks.convergence import CONVERGENCE, SCHEMA
-from tasks.image_facts import VERDICTS
-from tasks.place import Place
 from tasks.publish import publish_input
+from tasks.stores.image_facts import VERDICTS
+from tasks.stores.place import Place
 from tasks.summary import LAST_RUN, Summary
 from tasks.tiles import place_of
 

@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 from contracts.publishing import planned
 
-from tasks.place import Place
 from tasks.publish import PublishJob, publish_input
-from tasks.stores import create_work, work_array, write_shard
+from tasks.stores.place import Place
+from tasks.stores.shards import create_work, work_array, write_shard
 from tasks.tiling import TileGrid
 
 

@@ -10,10 +10,10 @@ from contracts.tile_grid import windows
 from numpy.typing import NDArray
 
 from tasks.blend import blend
-from tasks.place import Place
 from tasks.plan import ChannelNoise, InputPlan, Survey
 from tasks.publish import PublishJob, publish_input
-from tasks.stores import create_work, work_array, write_shard
+from tasks.stores.place import Place
+from tasks.stores.shards import create_work, work_array, write_shard
 from tasks.tiling import AXES, Five, TileGrid
 
 # Transforms of scenes: a, b, c, d, e, f.

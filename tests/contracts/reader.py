@@ -12,8 +12,8 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
+from tasks.catalog.facts import Facts
 from tasks.errors import InputError
-from tasks.facts import Facts
 from tasks.readers import known_readers, open_input, reader_for
 
 ORDER = ("t", "c", "z", "y", "x")

@@ -13,10 +13,10 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.catalog import Facts, facts_of, find_catalog, find_inputs, load_catalog, shipped_catalog_path
+from tasks.catalog.document import Facts, facts_of, find_catalog, find_inputs, load_catalog, shipped_catalog_path
+from tasks.catalog.facts import CameraNoise, GaussianNoise, KnownNone
+from tasks.catalog.naming import TAKEN, safe_names
 from tasks.errors import RequestError
-from tasks.facts import CameraNoise, GaussianNoise, KnownNone
-from tasks.naming import TAKEN, safe_names
 from tasks.readers import open_input
 
 
@@ -520,7 +520,7 @@ def test_the_shipped_catalogue_works():
 
 def test_importing_is_light():
     code = (
-        "import sys, time; t = time.perf_counter(); import tasks.catalog; seconds = time.perf_counter() - t;"
+        "import sys, time; t = time.perf_counter(); import tasks.catalog.document; seconds = time.perf_counter() - t;"
         "heavy = {'torch', 'prefect', 'zarr', 'xarray', 'pandas', 'numpy', 'dask', 'tifffile'} & set(sys.modules);"
         "print(seconds, heavy); sys.exit(bool(heavy))"
     )

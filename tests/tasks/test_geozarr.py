@@ -25,14 +25,14 @@ from contracts.publishing import (
 )
 from rasterio.control import GroundControlPoint
 
-from tasks.encoding import axis_names, open_stored
-from tasks.facts import Facts
-from tasks.geozarr import geo_documents
-from tasks.image_facts import image_facts
-from tasks.place import Place
+from tasks.catalog.facts import Facts
 from tasks.publish import publish_input
 from tasks.readers import open_input
-from tasks.showing import published_key
+from tasks.stores.encoding import axis_names, open_stored
+from tasks.stores.geozarr import geo_documents
+from tasks.stores.image_facts import image_facts
+from tasks.stores.place import Place
+from tasks.stores.showing import published_key
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # rioxarray multiplies affines by *
 
@@ -152,7 +152,7 @@ def test_a_published_scene_can_be_an_input_again(tmp_path, transform):
 
 
 def test_an_object_is_a_chunk(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.image_facts.SCENE_CHUNK", 64)
+    monkeypatch.setattr("tasks.stores.image_facts.SCENE_CHUNK", 64)
     path = published(scene(image((2, 100, 130), "uint8"), ("c", "y", "x")), tmp_path)
     chunks = {f"{band}.{row}.{column}" for band in range(2) for row in range(2) for column in range(3)}
     assert {file.name for file in (path / "image").iterdir()} == {*chunks, ".zarray", ".zattrs", ".zarray.aux.xml"}

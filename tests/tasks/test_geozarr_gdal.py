@@ -11,7 +11,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.transform import from_gcps
 from rasterio.vrt import WarpedVRT
 
-from tasks.facts import Facts
+from tasks.catalog.facts import Facts
 from tasks.readers import open_input
 
 pytestmark = [
@@ -47,7 +47,7 @@ def seen_at(found):
     ],
 )
 def test_gdal_reads_it(tmp_path, monkeypatch, transform, dims, dtype, nodata):
-    monkeypatch.setattr("tasks.image_facts.SCENE_CHUNK", 64)
+    monkeypatch.setattr("tasks.stores.image_facts.SCENE_CHUNK", 64)
     sizes = {"t": 2, "c": 3, "y": 150, "x": 170}
     pixels = image(tuple(sizes[axis] for axis in dims), dtype)
     pixels[..., :64, :64] = 0  # chunks of nothing but zeros, or nodata, are not stored

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tasks import ledger
 from tasks.convergence import MEANING, SCHEMA
-from tasks.place import Place
 from tasks.plan import Lot, Part
+from tasks.stores.place import Place
 
 LOT = Lot("0000003", (Part("a/b", 0, 2),), 2, 1)
 ROWS = [{"input": "a/b", "tile": tile, "finished_at": datetime(2026, 1, 1, tzinfo=UTC)} for tile in range(2)]

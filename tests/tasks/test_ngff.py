@@ -10,11 +10,11 @@ from contracts.publishing import grid_of, image, restored, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.facts import Facts
-from tasks.pixels import halved
-from tasks.place import Place
+from tasks.catalog.facts import Facts
 from tasks.publish import publish_input
 from tasks.readers import open_input
+from tasks.stores.pixels import halved
+from tasks.stores.place import Place
 
 SIZES = {"t": 2, "c": 3, "z": 4, "y": 61, "x": 550}
 

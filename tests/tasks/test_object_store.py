@@ -7,9 +7,9 @@ import pytest
 import zarr
 from contracts.publishing import digest, grid_of, image, restored, source
 
-from tasks.place import Place
 from tasks.publish import publish_input
-from tasks.showing import published_key
+from tasks.stores.place import Place
+from tasks.stores.showing import published_key
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import disk
+from tasks.stores import disk
 from tasks.errors import RequestError
-from tasks.place import Place
+from tasks.stores.place import Place
 
 ROOT = Path(__file__).parents[2]
 
@@ -202,7 +202,9 @@ def test_a_second_run_is_told_who_is_at_work(tmp_path):
 
 def test_a_run_that_died_holds_nobody_back(tmp_path):
     place = Place(str(tmp_path))
-    code = f"import time\nfrom tasks.place import Place\nwith Place({str(tmp_path)!r}).lock():\n    time.sleep(60)"
+    code = (
+        f"import time\nfrom tasks.stores.place import Place\nwith Place({str(tmp_path)!r}).lock():\n    time.sleep(60)"
+    )
     other = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     try:
         facts = tmp_path / ".lock.json"
@@ -221,7 +223,7 @@ def test_a_run_that_died_holds_nobody_back(tmp_path):
 
 def test_importing_places_is_cheap():
     heavy = "('zarr', 'xarray', 'torch', 'fsspec', 'prefect')"
-    code = f"import sys, tasks.place; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, tasks.stores.place; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

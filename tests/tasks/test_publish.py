@@ -15,14 +15,14 @@ from contracts.tile_grid import grids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import disk
-from tasks.encoding import axis_names
+from tasks.stores import disk
 from tasks.errors import InputError
-from tasks.pixels import finished
-from tasks.place import Place
 from tasks.publish import publish_input
-from tasks.showing import published_facts, published_key, recover
-from tasks.stores import TornShard, work_array
+from tasks.stores.encoding import axis_names
+from tasks.stores.pixels import finished
+from tasks.stores.place import Place
+from tasks.stores.shards import TornShard, work_array
+from tasks.stores.showing import published_facts, published_key, recover
 from tasks.tiling import AXES
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def scene(shape=(60, 100), dtype="uint16", dims=("y", "x"), **attrs):
 @pytest.mark.parametrize("dims", [("y", "x"), ("c", "y", "x"), ("z", "y", "x"), ("t", "c", "z", "y", "x")])
 @pytest.mark.parametrize(("ramp", "layout"), [(0, "ngff"), (4, "ngff"), (4, "geo")])
 def test_identity_in_identity_out(monkeypatch, dtype, dims, ramp, layout):
-    monkeypatch.setattr("tasks.image_facts.SCENE_CHUNK", 32)
+    monkeypatch.setattr("tasks.stores.image_facts.SCENE_CHUNK", 32)
     top = Place(f"memory://{uuid.uuid4().hex}")
     sizes = {"t": 2, "c": 3, "z": 3, "y": 61, "x": 103}
     opened = scene(tuple(sizes[axis] for axis in dims), dtype, dims, layout=layout)
@@ -81,7 +81,7 @@ def test_identity_of_any_grid(grid, dtype, chunk):
 
 
 def test_blocks_that_do_not_fit_the_work_shards(top, monkeypatch):
-    monkeypatch.setattr("tasks.image_facts.SHARD_SIDE", 64)
+    monkeypatch.setattr("tasks.stores.image_facts.SHARD_SIDE", 64)
     opened = scene((150, 201))
     publish_input(restored(opened, grid_of(opened, shard=48), top))
     assert level(top).shards == (64, 64)
@@ -134,7 +134,7 @@ def test_float_output_of_an_integer_input(top):
 
 @pytest.mark.parametrize(("dtype", "nodata"), [("int16", -999), ("float32", np.nan), ("float32", -9999.0)])
 def test_pixels_that_were_not_measured_come_from_the_source(top, monkeypatch, dtype, nodata):
-    monkeypatch.setattr("tasks.image_facts.SHARD_SIDE", 32)
+    monkeypatch.setattr("tasks.stores.image_facts.SHARD_SIDE", 32)
     pixels = np.clip(image((3, 70, 90), dtype), -900, 900)
     gap = np.zeros((70, 90), bool)
     gap[10:40, 20:60] = True

@@ -21,9 +21,9 @@ from PIL import Image
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
 from tasks.errors import RequestError
-from tasks.place import Place
-from tasks.report import read_summary, write_report
-from tasks.report_words import QUERY
+from tasks.report.page import read_summary, write_report
+from tasks.report.words import QUERY
+from tasks.stores.place import Place
 
 ROOT = Path(__file__).parents[2]
 MAY_STAY_OPEN = {"meta", "img", "br", "rect", "line", "circle", "polyline"}
@@ -276,9 +276,9 @@ def test_what_is_dear_to_read_is_shown_in_one_channel_or_not_at_all(out, tmp_pat
     keep(out, rows)
     summary = summarised(out, {"good": len(rows)})
     for readable, mode in ((3 * 40 * 1300, "RGB"), (40 * 1300, "L")):
-        monkeypatch.setattr("tasks.verdict_maps.READABLE", readable)
+        monkeypatch.setattr("tasks.report.verdict_maps.READABLE", readable)
         assert page_of(out, summary).pictures("restored image of s")[0].mode == mode
-    monkeypatch.setattr("tasks.verdict_maps.READABLE", 0)
+    monkeypatch.setattr("tasks.report.verdict_maps.READABLE", 0)
     page = page_of(out, summary)
     assert not page.pictures("restored image of s")
     assert "too large for a thumbnail without half-size copies" in page.text
@@ -448,6 +448,6 @@ def test_a_hundred_thousand_rows(out):
 
 
 def test_little_is_imported():
-    code = "import sys, tasks.report; print(*sys.modules)"
+    code = "import sys, tasks.report.page; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "prefect", "zarr", "xarray"} & set(found.stdout.split())

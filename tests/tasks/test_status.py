@@ -15,9 +15,9 @@ from contracts.publishing import grid_of, image, planned, source
 from tasks import ledger, standing, status
 from tasks.convergence import CONVERGENCE
 from tasks.errors import RequestError
-from tasks.place import Place
 from tasks.plan import Lot, Part, Plan
 from tasks.status import status_of
+from tasks.stores.place import Place
 from tasks.summary import LAST_RUN, read_summary
 
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ from contracts.tile_grid import grids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import disk
-from tasks.encoding import open_stored, shard_objects
-from tasks.place import Place
-from tasks.stores import TornShard, check_shard, create_work, read_part, shard_checksum, work_array, write_shard
+from tasks.stores import disk
+from tasks.stores.encoding import open_stored, shard_objects
+from tasks.stores.place import Place
+from tasks.stores.shards import TornShard, check_shard, create_work, read_part, shard_checksum, work_array, write_shard
 from tasks.tiling import Box, TileGrid
 
 GRID = TileGrid((1, 2, 1, 75, 90), (1, 2, 1, 16, 16), (0, 0, 0, 6, 6), (0, 0, 0, 4, 4), (1, 2, 1, 32, 48))

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from il_models.methods import known_methods
-from tasks.charts import BINS, HEIGHT, WIDTH, curve, histogram, scatter, strip
 from tasks.convergence import CONVERGENCE, SCHEMA
 from tasks.limits import Limits
-from tasks.place import Place
 from tasks.quality import verdict
-from tasks.report_words import decibel, duration, number, share, size
-from tasks.table import read_columns, read_row
-from tasks.tile_rows import SUSPECT, excess, read_rows
+from tasks.report.charts import BINS, HEIGHT, WIDTH, curve, histogram, scatter, strip
+from tasks.report.table import read_columns, read_row
+from tasks.report.tile_rows import SUSPECT, excess, read_rows
+from tasks.report.words import decibel, duration, number, share, size
+from tasks.stores.place import Place
 
 FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_correlation")
 

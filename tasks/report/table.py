@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from tasks.convergence import CONVERGENCE, SCHEMA
 from tasks.errors import RequestError
-from tasks.place import Place
+from tasks.stores.place import Place
 
 _BATCH = 4096  # rows of loss curves held at a time
 

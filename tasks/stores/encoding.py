@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zarr.codecs import BloscCodec
     from zarr.storage import MemoryStore
 
-    from tasks.place import Place
+    from tasks.stores.place import Place
 
 Documents = dict[str, bytes]
 

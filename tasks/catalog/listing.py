@@ -12,8 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tasks.catalog.locations import cause, connect, file_name, plain, scheme, split_variable, suffix
 from tasks.errors import RequestError
-from tasks.locations import cause, connect, file_name, plain, scheme, split_variable, suffix
 
 STORE_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 

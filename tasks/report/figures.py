@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.charts import Histogram, histogram
 from tasks.limits import Limits
-from tasks.tile_rows import FAILED, TileRows
+from tasks.report.charts import Histogram, histogram
+from tasks.report.tile_rows import FAILED, TileRows
 
 PSNR = ("psnr_noisy", "psnr", "psnr_control")
 

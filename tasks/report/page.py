@@ -11,17 +11,17 @@ import jinja2
 import numpy as np
 import yaml
 
-from tasks import report_words as words
-from tasks.before_after import before_after, chosen_tiles
-from tasks.charts import Curve, curve, scatter
 from tasks.convergence import MEANING
 from tasks.limits import Limits
-from tasks.place import Place
-from tasks.published import PublishedImage, open_published
-from tasks.report_figures import PSNR, distributions, input_table, look_at, means
+from tasks.report import words
+from tasks.report.before_after import before_after, chosen_tiles
+from tasks.report.charts import Curve, curve, scatter
+from tasks.report.figures import PSNR, distributions, input_table, look_at, means
+from tasks.report.published import PublishedImage, open_published
+from tasks.report.tile_rows import TileRows, read_rows
+from tasks.report.verdict_maps import verdict_maps, worst_inputs
+from tasks.stores.place import Place
 from tasks.summary import Summary, read_summary
-from tasks.tile_rows import TileRows, read_rows
-from tasks.verdict_maps import verdict_maps, worst_inputs
 
 __all__ = ["read_summary", "write_report"]
 

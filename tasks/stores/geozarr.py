@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from tasks.encoding import Documents, compressor_of_zarr_2, stored
-from tasks.image_facts import VERDICTS, ImageFacts
+from tasks.stores.encoding import Documents, compressor_of_zarr_2, stored
+from tasks.stores.image_facts import VERDICTS, ImageFacts
 
 if TYPE_CHECKING:
     import xarray as xr

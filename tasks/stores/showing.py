@@ -7,10 +7,10 @@ and removed at the end. An object store cannot rename: there the older goes firs
 import math
 from typing import Any
 
-from tasks.encoding import ROOT_DOCUMENTS, root_attributes
+from tasks.catalog.listing import STORE_MARKERS
 from tasks.errors import InputError
-from tasks.listing import STORE_MARKERS
-from tasks.place import Place
+from tasks.stores.encoding import ROOT_DOCUMENTS, root_attributes
+from tasks.stores.place import Place
 
 MARK = "selfmend"  # the attribute of the root by which an image is known to be ours, and complete
 

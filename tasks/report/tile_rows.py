@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.convergence import SCHEMA
-from tasks.image_facts import VERDICTS
 from tasks.limits import Limits
-from tasks.place import Place
-from tasks.table import read_columns, read_row, table_files
+from tasks.report.table import read_columns, read_row, table_files
+from tasks.stores.image_facts import VERDICTS
+from tasks.stores.place import Place
 
 EMPTY, GOOD, SUSPECT, FAILED = range(4)
 _LEFT_OUT = {"run", "collection", "recipe", "shard", "lot", "seed", "first_loss", "last_loss"}

@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.published import PublishedImage
+from tasks.report.published import PublishedImage
 
 QUERY = """\
 SELECT input, tile, t, c, z, y0, x0, h, w, verdict, verdict_reason, skill, residual_ratio, seam

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.disk import PARTIAL, explaining, move_folder, sync_files, write_whole
 from tasks.errors import RequestError
-from tasks.locks import held
+from tasks.stores.disk import PARTIAL, explaining, move_folder, sync_files, write_whole
+from tasks.stores.locks import held
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store

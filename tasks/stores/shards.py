@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.blend import Pixels
-from tasks.encoding import compressor, shard_objects, stored
-from tasks.place import Place
+from tasks.stores.encoding import compressor, shard_objects, stored
+from tasks.stores.place import Place
 from tasks.tiling import AXES, Box, TileGrid
 
 if TYPE_CHECKING:

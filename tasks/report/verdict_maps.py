@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.charts import Bar, strip
-from tasks.pictures import OUTLINE, contrast, photograph, stretched, verdict_overlay
-from tasks.place import Place
-from tasks.published import PublishedImage, open_published
-from tasks.tile_rows import SUSPECT, TileRows
+from tasks.report.charts import Bar, strip
+from tasks.report.pictures import OUTLINE, contrast, photograph, stretched, verdict_overlay
+from tasks.report.published import PublishedImage, open_published
+from tasks.report.tile_rows import SUSPECT, TileRows
+from tasks.stores.place import Place
 
 SIDE = 320  # px of a thumbnail
 READABLE = 2e9  # pixels that may be read for all thumbnails of images without half-size copies: some 20 s

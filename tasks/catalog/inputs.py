@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tasks.catalog.facts import Facts, Location
+from tasks.catalog.listing import Entry, expand, fingerprint
+from tasks.catalog.locations import file_name, suffix
+from tasks.catalog.naming import safe_names, stems
 from tasks.errors import RequestError
-from tasks.facts import Facts, Location
-from tasks.listing import Entry, expand, fingerprint
-from tasks.locations import file_name, suffix
-from tasks.naming import safe_names, stems
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.encoding import compressor, stored
-from tasks.image_facts import VERDICTS, ImageFacts
+from tasks.stores.encoding import compressor, stored
+from tasks.stores.image_facts import VERDICTS, ImageFacts
 from tasks.tiling import AXES, Five
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.pictures import contrast, exact, residual_picture, stretched
-from tasks.place import Place
-from tasks.published import Pixels, PublishedImage, open_published, open_source, source_window
-from tasks.tile_rows import GOOD, TileRows
+from tasks.report.pictures import contrast, exact, residual_picture, stretched
+from tasks.report.published import Pixels, PublishedImage, open_published, open_source, source_window
+from tasks.report.tile_rows import GOOD, TileRows
+from tasks.stores.place import Place
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -14,7 +14,7 @@ Window = tuple[float, float]
 RESIDUAL_RANGE = 3.0  # noise standard deviations from the middle of the residual's colours to their ends
 _UNMEASURED = 255  # index of a transparent colour
 _BLUE_TO_RED = ((33, 84, 155), (140, 186, 219), (247, 247, 247), (240, 164, 130), (168, 28, 44))
-# By the codes of tasks/image_facts.VERDICTS, then the same as outlines; the hues of the label colours in tasks/ngff.py.
+# By the codes of tasks/stores/image_facts.VERDICTS, then as outlines; the hues of the label colours in ngff.py.
 _VERDICTS = ((0, 0, 0), (0, 158, 115), (230, 159, 0), (213, 94, 0))
 _OPACITY = (0, 32, 85, 110, 90, 110, 255, 255)
 OUTLINE = 4

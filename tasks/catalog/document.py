@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tasks.catalog.facts import CameraNoise, Fact, Facts, GaussianNoise, KnownNone, Location, PixelSize, Reference
+from tasks.catalog.inputs import InputRef, find_inputs, sources
+from tasks.catalog.listing import is_path
+from tasks.catalog.locations import plain, scheme
+from tasks.catalog.naming import collection_name
 from tasks.errors import RequestError, nearest
-from tasks.facts import CameraNoise, Fact, Facts, GaussianNoise, KnownNone, Location, PixelSize, Reference
-from tasks.inputs import InputRef, find_inputs, sources
-from tasks.listing import is_path
-from tasks.locations import plain, scheme
-from tasks.naming import collection_name
 
 __all__ = [
     "Catalog",
@@ -36,8 +36,8 @@ _INNER: dict[str, type[Fact]] = {"pixel_size": PixelSize, "reference": Reference
 
 
 def shipped_catalog_path() -> Path:
-    """The catalogue that comes with the package: in a wheel beside this file, in a checkout one folder up."""
-    here = Path(__file__).resolve().parent
+    """The catalogue that comes with the package: in a wheel in tasks/, in a checkout one folder up."""
+    here = Path(__file__).resolve().parents[1]
     inside = here / "data_catalog.yaml"
     return inside if inside.exists() else here.parent / "data_catalog.yaml"
 
@@ -196,6 +196,7 @@ class _UniqueKeys(yaml.SafeLoader):
     """A safe loader that does not keep the last of two equal keys in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping, if none of its keys stands there twice."""
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value != "<<" and key.value in seen:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding import axis_names, open_stored, root_attributes
+from tasks.catalog.facts import Facts
+from tasks.catalog.listing import expand, fingerprint
 from tasks.errors import InputError
-from tasks.facts import Facts
-from tasks.geozarr import IMAGE
-from tasks.listing import expand, fingerprint
-from tasks.place import Place
-from tasks.showing import MARK
+from tasks.stores.encoding import axis_names, open_stored, root_attributes
+from tasks.stores.geozarr import IMAGE
+from tasks.stores.place import Place
+from tasks.stores.showing import MARK
 from tasks.tiling import AXES
 
 if TYPE_CHECKING:

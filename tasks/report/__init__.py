@@ -1,0 +1,1 @@
+"""report.html: one self-contained page that says which tiles to look at."""

@@ -106,6 +106,8 @@ def restore(
     chosen = _recipe(recipe, setting, method)
     request = make_request(source, chosen, catalog=catalog, out=out, limit=limit)
     prepare(request, overwrite)
+    with request.out.lock():  # who is turned away shall not wait for Prefect to start
+        pass
     _say_where_prefect_is()
     from flows.restore import restore as flow
     from flows.watching import watched

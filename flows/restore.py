@@ -9,12 +9,12 @@ from flows.following import WINDOW, follow, tell
 from tasks.conclusion import conclude
 from tasks.doors import survey_inputs
 from tasks.lots import groups_of
-from tasks.preparation import draft, prepare, to_survey, undertake
+from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertake
 from tasks.recipe import Recipe
 from tasks.report.page import write_report
 from tasks.requests import make_request
 from tasks.summary import BadRun, Summary
-from tasks.workers import crew_for, executor
+from tasks.workers import crew_for, executor, shrink
 
 
 @flow(
@@ -54,10 +54,12 @@ def restore(
     crew = crew_for(cluster, workers)
     with request.out.lock():
         found = prepare(request, overwrite)
+        give_up_stale(request, found)
         with executor(cluster if found.left else "none", crew) as pool:
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
             plan, predicted = draft(request, found, surveyed, crew)
             run = undertake(request, plan, predicted, crew, str(runtime.flow_run.name))
+            shrink(pool, run.crew.workers)
             outcome = follow(run, groups_of(run.lots_of({ref.name for ref in found.left})), pool)
         summary = conclude(run, found, outcome.published, outcome.failed, began)
     write_report(request.out, summary)

@@ -1,7 +1,8 @@
 """The thin doors to Prefect: task runs that a person sees in its UI. They call plain functions in workers, and wait."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import Executor, as_completed
+from threading import Lock
 from typing import Any
 
 from prefect import task
@@ -16,19 +17,20 @@ from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.errors import InputError
 from tasks.lots import Group, inputs_of
 from tasks.plan import Lot
-from tasks.restore_lot import restore_lot
+from tasks.restore_lot import learn_start, restore_lot
 from tasks.run import LotsFailed, Run
 from tasks.stores.shards import TornShard
 from tasks.survey import Surveyed, survey_refs
 
 TOGETHER = 16  # inputs that a worker surveys at a time
+_learning: defaultdict[str, Lock] = defaultdict(Lock)  # by the key of an input: handfuls of one wait for its start
 
 
 def _may_help(task: Any, run: TaskRun, state: State[Any]) -> bool:
     """Whether to try again: not where the input itself is at fault."""
     del task, run
     error = state.result(raise_on_failure=False)
-    return not (isinstance(error, LotsFailed) and error.lasting)
+    return not (isinstance(error, InputError) or (isinstance(error, LotsFailed) and error.lasting))
 
 
 @task(name="survey", task_run_name="survey {collection}", cache_policy=NO_CACHE)
@@ -49,7 +51,9 @@ def survey_inputs(collection: str, facts: Facts, refs: list[InputRef], pool: Exe
 )
 def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> dict[str, int]:
     """Restore a handful of lots; those that are done already are left alone. Returns the new tiles by verdict."""
-    futures = {pool.submit(restore_lot, run.job(lot)): lot for lot in lots if not ledger.is_done(run.work, lot.id)}
+    left = [lot for lot in lots if not ledger.is_done(run.work, lot.id)]
+    _learn_starts(run, left, pool)
+    futures = {pool.submit(restore_lot, run.job(lot)): lot for lot in left}
     reasons: dict[str, str] = {}
     lasting, verdicts = True, Counter[str]()
     for future in as_completed(futures):
@@ -64,6 +68,14 @@ def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> 
     if reasons:
         raise LotsFailed(reasons, lasting)
     return dict(verdicts)
+
+
+def _learn_starts(run: Run, lots: list[Lot], pool: Executor) -> None:
+    """Have the network of each large input fitted once, before its lots all do it at the same time."""
+    large = {name: lot for lot in lots for name in inputs_of([lot]) if run.entry(name).grid.shards > 1}
+    for name, lot in large.items():
+        with _learning[run.entry(name).key]:
+            pool.submit(learn_start, run.job(lot), name).result()
 
 
 @task(name="publish", task_run_name="publish {group.name}", retries=1, retry_delay_seconds=5, cache_policy=NO_CACHE)

@@ -17,7 +17,7 @@ from tasks.problems import make_problem
 from tasks.quality import judge
 from tasks.readers import open_input
 from tasks.recipe import Recipe
-from tasks.starts import SAMPLED_PIXELS
+from tasks.starts import SAMPLED_VALUES
 from tasks.stores.place import Place
 from tasks.tiles import Tile, read_tiles
 from tasks.treatment import treatment_of
@@ -85,7 +85,7 @@ def forecast(plan: Plan, left: list[Lot], recipe: Recipe, calibration: Calibrati
     batch = max((lot.batch for lot in left), default=1)
     tiles = sum(lot.tiles for lot in left)
     shared = recipe.scope == "input"
-    mosaic = min(SAMPLED_PIXELS, max((math.prod(e.grid.shape) for e in touched), default=0)) if shared else 0
+    mosaic = min(SAMPLED_VALUES, max((math.prod(e.grid.shape) for e in touched), default=0)) if shared else 0
     full = 1 - np.mean([entry.survey.empty for entry in touched]) if touched else 1.0
     steps = recipe.own_steps if shared else getattr(recipe.restoration(), "steps", 0)
     seconds = tiles * float(full) * (calibration.tile + steps * calibration.step)

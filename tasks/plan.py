@@ -1,6 +1,7 @@
 """The nouns of a plan: what was measured of an input, how it is cut, and which shards are restored together."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydantic import TypeAdapter
 
@@ -87,7 +88,11 @@ class Plan:
 
     def input(self, name: str) -> InputPlan:
         """An input by its name."""
-        return next(entry for entry in self.inputs if entry.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, InputPlan]:
+        return {entry.name: entry for entry in self.inputs}
 
     def to_json(self) -> bytes:
         """The plan as it is kept."""

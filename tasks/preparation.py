@@ -15,18 +15,22 @@ from tasks.workers import Crew
 
 
 def prepare(request: Request, overwrite: bool) -> Standing:
-    """How things stand; with overwrite, the work of interrupted runs that asked for something else is given up.
+    """How things stand. Changes nothing, so it may be asked before the output is locked.
 
     Raises:
-        RequestError: something else stands there and was not to be overwritten, or nothing can be written there.
+        RequestError: something else stands there and is not to be overwritten, or nothing can be written there.
     """
     found = standing(request)
     if not overwrite:
         require_overwrite(found, request)
     request.out.require_writable()
+    return found
+
+
+def give_up_stale(request: Request, found: Standing) -> None:
+    """Remove the work of interrupted runs that asked for something else. Only for who holds the lock."""
     for key in found.stale_work:
         (request.out / ".work" / key).remove()
-    return found
 
 
 def to_survey(found: Standing) -> list[InputRef]:

@@ -73,7 +73,7 @@ def restore_lot(job: LotJob) -> LotDone:
         with _COMPUTING:
             torch.set_num_threads(job.threads)
             treatment = treatment_of(job.recipe, job.facts, job.lot.batch, job.device)
-            starts = dict(_starts(job, arrays, treatment))
+            starts = dict(_starts(job, arrays, tiles, treatment))
             restored = restore_tiles(tiles, starts, treatment, references)
         _commit(job, restored, attempt)
     verdicts = ledger.record(job.work, job.lot.id).rows.column("verdict").to_pylist()
@@ -111,11 +111,27 @@ def _references(job: LotJob, tiles: list[Tile]) -> Iterator[tuple[int, Pixels]]:
             yield place, values[0, :, 0].astype(np.float32)
 
 
-def _starts(job: LotJob, arrays: dict[str, "xr.DataArray"], treatment: Treatment) -> Iterator[tuple[str, Start]]:
-    """The networks of the lot's inputs, fitted now where no other lot did it before."""
+def learn_start(job: LotJob, name: str) -> None:
+    """Fit the network of an input that several lots go on from, and keep it; if it is kept already, do nothing."""
+    (entry,) = (each for each in job.entries if each.name == name)
+    treatment = treatment_of(job.recipe, job.facts, job.lot.batch, job.device)
+    if treatment.input_method is None or kept_start(job.work, entry) is not None:
+        return
+    windows = mosaics(entry, open_input(entry.uri, job.facts), job.recipe.seed, job.collection)
+    with _COMPUTING:
+        torch.set_num_threads(job.threads)
+        start = input_start(windows, treatment.input_method, treatment.input_stopper, treatment.device)
+    keep_start(job.work, entry, start)
+
+
+def _starts(
+    job: LotJob, arrays: dict[str, "xr.DataArray"], tiles: list[Tile], treatment: Treatment
+) -> Iterator[tuple[str, Start]]:
+    """The networks of the lot's inputs that hold something, fitted now where that was not done before."""
     if treatment.input_method is None:
         return
-    for entry in job.entries:
+    wanted = {tile.entry.name for tile in tiles if not tile.is_empty}
+    for entry in (each for each in job.entries if each.name in wanted):
         start = kept_start(job.work, entry)
         if start is None:
             windows = mosaics(entry, arrays[entry.name], job.recipe.seed, job.collection)

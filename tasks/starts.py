@@ -16,15 +16,16 @@ from il_models.method import Fitted
 from il_models.nets import Nets
 from tasks.errors import InputError
 from tasks.plan import InputPlan
-from tasks.problems import Window, make_problem, read_box, seed_of, valid_pixels
+from tasks.problems import Pixels, Valid, Window, make_problem, read_box, seed_of, valid_pixels
 from tasks.stores.place import Place
-from tasks.tiling import Box
+from tasks.tiling import Box, Five
 
 if TYPE_CHECKING:
     import xarray as xr
 
-SAMPLED_PIXELS = 4 * 2**20  # per channel: enough crops for any scene, and a bound on memory
+SAMPLED_VALUES = 8 * 2**20  # pixels times channels: enough crops for any scene, and a bound on memory
 SAMPLE_SIDE = 256
+ROUNDS = 8  # of sampling, where most of an input was not measured
 
 
 @dataclass(frozen=True)
@@ -93,23 +94,28 @@ def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: i
     """
     seed = seed_of(run_seed, collection, entry.name, f"channels {channels.start}")
     nodata = array.attrs.get("nodata")
-    raws, valids = [], []
-    for box in sample_boxes(entry.grid.shape, channels, seed):
-        values = read_box(array, box)
-        valid = valid_pixels(values, nodata)
-        if valid.any():
-            raws.append(values[0, :, 0].astype(np.float32))
-            valids.append(valid[0, 0, 0])
-    if not raws:
+    raws: list[Pixels] = []
+    valids: list[Valid] = []
+    for round_ in range(ROUNDS):
+        for box in sample_boxes(entry.grid.shape, channels, seed + round_):
+            values = read_box(array, box)
+            valid = valid_pixels(values, nodata)
+            if valid.any():
+                raws.append(values[0, :, 0].astype(np.float32))
+                valids.append(valid[0, 0, 0])
+        if raws:
+            break
+    else:
         raise InputError(
             f"Input '{entry.name}': none of the sampled windows holds a measured pixel, so nothing can be learned."
         )
     return Window(entry, channels, np.concatenate(raws, 1), np.concatenate(valids, 0), seed)
 
 
-def sample_boxes(shape: tuple[int, ...], channels: slice, seed: int, pixels: int = SAMPLED_PIXELS) -> list[Box]:
+def sample_boxes(shape: Five, channels: slice, seed: int) -> list[Box]:
     """Boxes of one plane each: whole planes where all fit into so many pixels, otherwise windows at random places."""
     t, _, z, height, width = shape
+    pixels = SAMPLED_VALUES // (channels.stop - channels.start)
     planes = [(i, j) for i in range(t) for j in range(z)]
     if len(planes) * height * width <= pixels:
         corners, side = [(*plane, 0, 0) for plane in planes], (height, width)

@@ -97,6 +97,13 @@ def _local(crew: Crew) -> Iterator[Executor]:
         yield client.get_executor(pure=False)
 
 
+def shrink(pool: Executor, workers: int) -> None:
+    """Fewer processes for a local cluster, where so many as there are cores would not fit into memory."""
+    cluster = getattr(getattr(pool, "_client", None), "cluster", None)
+    if cluster is not None and len(cluster.workers) > workers:
+        cluster.scale(workers)
+
+
 def _remote(address: str) -> Iterator[Executor]:
     import dask
     from distributed import Client

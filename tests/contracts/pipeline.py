@@ -12,7 +12,7 @@ from tasks import ledger
 from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.conclusion import conclude
 from tasks.lots import groups_of, inputs_of
-from tasks.preparation import draft, prepare, to_survey, undertake
+from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertake
 from tasks.recipe import load_recipe
 from tasks.requests import make_request
 from tasks.restore_lot import restore_lot
@@ -31,6 +31,7 @@ def begun(
     recipe = load_recipe(None, dotted, method)
     request = make_request(source, recipe, out=str(out), catalog=str(catalog) if catalog else None)
     found = prepare(request, overwrite)
+    give_up_stale(request, found)
     crew = crew_for("none")
     plan, predicted = draft(request, found, survey_refs(request.collection, request.facts, to_survey(found)), crew)
     return undertake(request, plan, predicted, crew, "test"), found

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.stores import disk
 from tasks.errors import RequestError
+from tasks.stores import disk
 from tasks.stores.place import Place
 
 ROOT = Path(__file__).parents[2]

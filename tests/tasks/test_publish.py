@@ -15,9 +15,9 @@ from contracts.tile_grid import grids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.stores import disk
 from tasks.errors import InputError
 from tasks.publish import publish_input
+from tasks.stores import disk
 from tasks.stores.encoding import axis_names
 from tasks.stores.pixels import finished
 from tasks.stores.place import Place

@@ -31,8 +31,9 @@ from il_models.noise import inverse_stabilised
 from il_models.problem import Problem
 
 DEFAULT = ZeroShotNoise2Noise()
-FAST = ZeroShotNoise2Noise(steps=1000)
-LONG = ZeroShotNoise2Noise(steps=8000)
+TILE = ZeroShotNoise2Noise(views=8)
+FAST = ZeroShotNoise2Noise(steps=1000, views=8)
+LONG = ZeroShotNoise2Noise(steps=8000, views=8)
 PAPER = ZeroShotNoise2Noise(steps=2000, crop=0, rate=1e-3, squares=0.999, decay="halving")
 HEADS = ("protocol", "n", "method", "steps", "PSNR", "SSIM", "CPU-s", "paper")
 
@@ -93,7 +94,7 @@ def contestants(large: bool, paper: bool) -> Iterator[tuple[str, int, Restore]]:
     yield "noisy", 0, whole(Identity())
     yield "nlm", 0, whole(NonLocalMeans())
     yield "zs_n2n fast", FAST.steps, (by_tile(FAST) if large else whole(FAST))
-    yield "zs_n2n", DEFAULT.steps, (by_tile(DEFAULT) if large else whole(DEFAULT))
+    yield "zs_n2n", TILE.steps, (by_tile(TILE) if large else whole(TILE))
     if large:
         yield "zs_n2n scope input", DEFAULT.steps, by_input(DEFAULT, 0)
         yield "zs_n2n scope input, 400 own steps", DEFAULT.steps, by_input(DEFAULT, 400)

@@ -109,12 +109,14 @@ def restore(
     with request.out.lock():  # who is turned away shall not wait for Prefect to start
         pass
     _say_where_prefect_is()
+    from prefect import tags
+
     from flows.restore import restore as flow
     from flows.watching import watched
     from tasks.summary import BadRun
 
     try:
-        with watched(request.work, console):
+        with watched(request.work, console), tags(request.collection, chosen.method.name):
             summary = flow(source, chosen, catalog, out, limit, cluster, workers, overwrite)
     except BadRun as error:
         raise typer.Exit(_told(str(error), BAD)) from None

@@ -2,7 +2,7 @@
 
 import time
 
-from prefect import flow, runtime
+from prefect import flow, runtime, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.following import WINDOW, follow, tell
@@ -52,7 +52,7 @@ def restore(
     began = time.time()
     request = make_request(source, recipe, catalog=catalog, out=out, limit=limit)
     crew = crew_for(cluster, workers)
-    with request.out.lock():
+    with request.out.lock(), tags(request.collection, recipe.method.name):
         found = prepare(request, overwrite)
         give_up_stale(request, found)
         with executor(cluster if found.left else "none", crew) as pool:

@@ -7,6 +7,8 @@ from pydantic import TypeAdapter
 
 from tasks.tiling import TileGrid
 
+PLAN = "plan.json"  # where a run keeps it, below its work folder
+
 PIXELS_VERSION = "1"  # raised when a change of the code changes restored pixels: part of every key
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from tasks import ledger
 from tasks.catalog.inputs import InputRef
 from tasks.forecast import Forecast, batch_size, calibrate, forecast, require_room, workers_that_fit
-from tasks.plan import InputPlan, Plan
+from tasks.plan import PLAN, InputPlan, Plan
 from tasks.planning import make_plan, plan_input
 from tasks.requests import Request
 from tasks.run import Run
-from tasks.standing import PLAN, Standing, require_overwrite, standing
+from tasks.standing import Standing, require_overwrite, standing
 from tasks.survey import Surveyed
 from tasks.workers import Crew
 

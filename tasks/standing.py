@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 from tasks.catalog.document import InputRef
 from tasks.errors import RequestError
-from tasks.plan import Plan
+from tasks.plan import PLAN, Plan
 from tasks.requests import Request
 from tasks.stores.showing import published_facts
-
-PLAN = "plan.json"
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ import pyarrow.compute as pc
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
 from tasks.errors import RequestError
-from tasks.plan import Plan
+from tasks.plan import PLAN, Plan
 from tasks.report.table import read_columns, table_files
 from tasks.stores.encoding import ROOTS
 from tasks.stores.place import Place
 from tasks.stores.showing import published_key
 from tasks.summary import LAST_RUN, Summary, read_summary
 
-PLAN = "plan.json"  # tasks/standing.py has it too, but imports torch, which takes seconds
 WORK = ".work"
 NAMED = 10  # inputs that failed, told one by one
 ORDER = ("good", "suspect", "failed", "empty")

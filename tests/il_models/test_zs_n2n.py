@@ -129,6 +129,20 @@ def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.allclose(strips, whole, atol=1e-5)
 
 
+def test_views() -> None:
+    """Eight different planes, each undone; a network that ignores direction gives the same from all."""
+    x = torch.arange(12.0).reshape(1, 1, 3, 4)
+    turned = [zs_n2n._turned(x, view) for view in range(8)]
+    assert len({tuple(t.flatten().tolist()) + tuple(t.shape) for t in turned}) == 8
+    assert all(torch.equal(zs_n2n._undone(t, view), x) for view, t in enumerate(turned))
+    _, problem = toy(2, side=16)
+    nets = nets_of(problem)
+    level = nets.replaced({name: value.mean((-1, -2), keepdim=True).expand_as(value) if value.ndim == 5 else value
+                           for name, value in nets.weights.items()})  # fmt: skip
+    one, eight = (replace(PAPER, views=n).estimate(level, {}, problem, Draw(problem.seeds)) for n in (1, 8))  # type: ignore[arg-type]
+    assert torch.allclose(one, eight, atol=1e-5)
+
+
 def test_schedules() -> None:
     assert [PAPER.rate_at(step) for step in (0, 1499, 1500, 3000)] == [1e-3, 1e-3, 5e-4, 2.5e-4]
     cosine = ZeroShotNoise2Noise(steps=100)

@@ -1,4 +1,4 @@
-"""Pixels that no fit likes: NaN, inf, nodata, constants, one pixel. Nothing crashes, and they come out as they went in."""
+"""Pixels that no fit likes: NaN, inf, nodata, constants, one pixel. They come out as they went in."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ METHODS: list[dict[str, Any]] = [
 ]
 
 
-def run(image: NDArray[Any], folder: Path, chosen: dict[str, Any], **metadata: Any) -> tuple[NDArray[Any], pd.DataFrame]:
+def run(
+    image: NDArray[Any], folder: Path, chosen: dict[str, Any], **metadata: Any
+) -> tuple[NDArray[Any], pd.DataFrame]:
     tifffile.imwrite(folder / "in.tif", image, photometric="minisblack", **metadata)
     restored(str(folder / "in.tif"), folder / "out", **chosen)
     (collection,) = [each for each in (folder / "out").iterdir() if each.is_dir()]

@@ -189,13 +189,13 @@ def parts(quick: bool) -> dict[str, Callable[[], Iterator[Score]]]:
 
     def greys() -> Iterator[Score]:
         yield from photographs("P-grey cameraman", first, 25, paper=1)
-        yield from photographs("P-grey Set12 256, the other four", others, 25, paper=4)
+        yield from photographs("P-grey Set12 256, the other four", others, 25, paper=1)
         yield from photographs("P-grey Set12 256, all five", small, 50)
         yield from photographs("P-grey Set12 256, all five", small, 15)
         yield from photographs("P-grey Set12 512", large, 25)
 
     def colours() -> Iterator[Score]:
-        yield from photographs("P-crop Kodak", crops, 25, paper=3)
+        yield from photographs("P-crop Kodak", crops, 25, paper=1)
         yield from photographs("P-crop Kodak", crops, 50)
         yield from photographs("P-full Kodak", colour, 25)
 
@@ -213,6 +213,11 @@ def main() -> None:
         for score in part():
             scores.append(score)
             print(score, flush=True)
+        write_scores(scores, "" if quick else "denoising")
+
+
+def write_scores(scores: Sequence[Score], name: str) -> None:
+    """The tables of what was measured so far, for all of it takes more than an hour."""
     synthetic = [score for score in scores if "sigma" in score.protocol]
     captured = [score for score in scores if "sigma" not in score.protocol]
     together = [replace(score, protocol="mean of the real pairs") for score in captured]
@@ -222,7 +227,7 @@ def main() -> None:
         sections.append(
             ("Real microscopy pairs, 512 x 512, whose noise is estimated blind.", HEADS, means(together + captured))
         )
-    write_table("" if quick else "denoising", "Denoising: quality and time", sections)
+    write_table(name, "Denoising: quality and time", sections)
 
 
 if __name__ == "__main__":

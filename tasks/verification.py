@@ -55,6 +55,8 @@ class Verified:
 
     def sentence(self) -> str:
         """What was found, in a line."""
+        if not self.pixels:
+            return f"--  {self.input}, tile {self.tile}: all its pixels are blended with those of its neighbours."
         told = "equal to the last bit" if self.difference == 0 else f"different by at most {self.difference:.3g}"
         return f"{'ok ' if self.is_same else 'BAD'} {self.input}, tile {self.tile}: {self.pixels} pixels are {told}."
 

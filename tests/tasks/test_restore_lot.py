@@ -4,8 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
+import xarray as xr
+from affine import Affine
 from contracts.pipeline import pixels, restored
+
+from tasks import grids
 
 SMALL = {"tiling__tile": 40, "tiling__shard": 80, "output__chunk": 32}
 
@@ -48,3 +53,34 @@ def test_channels_restored_separately(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "in.ome.tif", image, metadata={"axes": "CYX"}, photometric="minisblack")
     restored(str(tmp_path / "in.ome.tif"), tmp_path / "out", method="identity", channels="separate", **SMALL)
     np.testing.assert_array_equal(pixels(*_only(tmp_path / "out")), image)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_identity_where_tiles_are_blended(tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "is_local", lambda method, recipe: False)
+    image = (np.random.default_rng(4).random((3, 131, 97)) * 60000).astype(dtype)
+    tifffile.imwrite(tmp_path / "in.ome.tif", image, metadata={"axes": "ZYX"}, photometric="minisblack")
+    restored(str(tmp_path / "in.ome.tif"), tmp_path / "out", method="identity", **SMALL)
+    back = pixels(*_only(tmp_path / "out"))
+    if dtype == "uint16":
+        np.testing.assert_array_equal(back, image)
+    else:
+        np.testing.assert_allclose(back, image, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("shape", [(1, 61, 45), (4, 101, 77)])
+def test_identity_of_a_scene(tmp_path: Path, dtype: str, shape: tuple[int, int, int]) -> None:
+    image = (np.random.default_rng(5).random(shape) * 250).astype(dtype)
+    image[:, :9, 30:] = 7
+    place = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+    profile = {"count": shape[0], "height": shape[1], "width": shape[2], "dtype": dtype, "nodata": 7}
+    with rasterio.open(tmp_path / "in.tif", "w", driver="GTiff", crs="EPSG:32633", transform=place, **profile) as file:
+        file.write(image)
+    restored(str(tmp_path / "in.tif"), tmp_path / "out", method="identity", **SMALL)
+    collection, name = _only(tmp_path / "out")
+    np.testing.assert_array_equal(pixels(collection, name).reshape(shape), image)
+    with xr.open_zarr(collection / f"{name}.zarr", decode_coords="all", mask_and_scale=False) as scene:
+        assert scene["image"].rio.crs.to_epsg() == 32633
+        assert scene["image"].rio.transform() == place
+        assert scene["image"].rio.nodata == 7

@@ -69,21 +69,25 @@ def test_a_run_on_a_local_cluster_is_seen_in_prefect(server: dict[str, str], sta
 
 
 @pytest.mark.slow
-def test_killed_at_random_points_and_resumed_the_bytes_are_the_same(
-    server: dict[str, str], stack: Path, tmp_path: Path
-) -> None:
-    whole = selfmend("restore", stack, "--out", tmp_path / "whole", "--cluster", "none", *WORK, environment=server)
+def test_killed_at_random_points_and_resumed_the_bytes_are_the_same(server: dict[str, str], tmp_path: Path) -> None:
+    image = np.random.default_rng(5).poisson(40 + 30 * np.sin(np.arange(300) / 9), (4, 290, 300)).astype(np.uint16)
+    stack = tmp_path / "in.ome.tif"
+    tifffile.imwrite(stack, image, metadata={"axes": "ZYX"}, photometric="minisblack")
+    words = [word if word != "method.steps=30" else "method.steps=60" for word in WORK]  # 49 lots of four tiles
+    whole = selfmend("restore", stack, "--out", tmp_path / "whole", "--cluster", "none", *words, environment=server)
     assert whole.wait(300) == 0
     draw = random.Random(11)
     for _ in range(KILLS):
-        run = selfmend("restore", stack, "--out", tmp_path / "cut", "--cluster", "none", *WORK, environment=server)
-        enough = len(lots_done(tmp_path / "cut")) + draw.choice([1, 2, 3])
-        while len(lots_done(tmp_path / "cut")) < enough and run.poll() is None:
+        run = selfmend("restore", stack, "--out", tmp_path / "cut", "--cluster", "none", *words, environment=server)
+        enough = len(lots_done(tmp_path / "cut")) + draw.choice([0, 1, 2])
+        while not lots_done(tmp_path / "cut") or len(lots_done(tmp_path / "cut")) < enough:
+            assert run.poll() is None
             time.sleep(0.02)
-        time.sleep(draw.uniform(0, 0.5))
+        time.sleep(draw.uniform(0, 0.4))
+        assert run.poll() is None
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
-    last = selfmend("restore", stack, "--out", tmp_path / "cut", "--cluster", "none", *WORK, environment=server)
+    last = selfmend("restore", stack, "--out", tmp_path / "cut", "--cluster", "none", *words, environment=server)
     _, errors = last.communicate(timeout=300)
     assert last.returncode == 0, errors
     one, other = image_digests(tmp_path / "whole"), image_digests(tmp_path / "cut")
@@ -92,8 +96,8 @@ def test_killed_at_random_points_and_resumed_the_bytes_are_the_same(
     }
     rows = pd.concat([pd.read_parquet(folder) for folder in (tmp_path / "cut").glob("*/convergence")])
     assert not rows.duplicated(["input", "tile"]).any()
-    assert len(rows) == 4 * 3 * 4
-    assert rows["attempts"].sum() - len(rows) <= KILLS  # one lot of one tile was in flight at each kill
+    assert len(rows) == 4 * 7 * 7
+    assert rows["attempts"].sum() - len(rows) <= 4 * KILLS  # one lot of four tiles was in flight at each kill
 
 
 def test_ctrl_c_ends_with_130_and_loses_nothing(server: dict[str, str], stack: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from il_models.degradations import Identity
-from il_models.noise import Noise, estimate_noise, stabilised
+from il_models.noise import Noise, StabilisedNoise, estimate_noise, stabilised
 from il_models.problem import Problem
 
 DATA = Path(os.environ.get("SELFMEND_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -91,6 +91,7 @@ def stabilised_problem(y: Tensor, seed: int = 0) -> Stabilised:
     d = stabilised(y[None, None], noise)
     low, high = (float(value) for value in np.quantile(d.numpy(), (0.001, 0.999)))
     scale = high - low
-    unit = Noise(torch.zeros(1, 1), torch.full((1, 1), scale**-2), correlation)
+    one = torch.ones(1, 1)
+    unit = StabilisedNoise(0 * one, scale**-2 * one, correlation, noise, low * one, scale * one)
     problem = Problem((d - low) / scale, Identity(), unit, torch.ones_like(d, dtype=torch.bool), torch.tensor([seed]))
     return Stabilised(noise, problem, low, scale)

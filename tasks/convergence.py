@@ -49,9 +49,13 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         pa.float64(),
         "estimated mean squared error (SURE) over the noise variance; 1 is no better than the input",
     ),
-    ("risk_psnr", pa.float64(), "estimated PSNR in dB; peak = the input's scale"),
+    ("risk_psnr", pa.float64(), "estimated PSNR in dB; peak = the input's scale; a risk below 0.03 counts as 0.03"),
     ("control_risk", pa.float64(), "the same as risk, of the classical control"),
-    ("skill", pa.float64(), "10 log10(control_risk / risk), dB: above 0 the method is better than the control"),
+    (
+        "skill",
+        pa.float64(),
+        "10 log10(control_risk / risk), dB, risks below 0.03 counting as 0.03: above 0 the method beats the control",
+    ),
     ("residual_ratio", pa.float64(), "standard deviation of the residual over the expected noise; near 1 is right"),
     (
         "residual_correlation",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """Beyond these a tile is suspect. Where they come from: benchmarks/results/risk.md and DECISIONS.md."""
 
-    lowest_ratio: float = 0.85  # residual / expected noise: below, noise was left in
+    lowest_ratio: float = 0.6  # residual / expected noise: below, noise was left in
     highest_ratio: float = 1.15  # above, structure was taken out
     correlation: float = 0.2  # of the residual beyond that of the noise: structure was taken out
     noise_correlation: float = 0.25  # a method that assumes white noise keeps correlated noise

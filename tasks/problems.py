@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from il_models.degradations import Identity
 from il_models.method import Method
-from il_models.noise import Noise, inverse_stabilised, stabilised
+from il_models.noise import Noise, StabilisedNoise, inverse_stabilised, stabilised
 from il_models.problem import Problem
 from tasks.plan import InputPlan
 from tasks.tiling import AXES, Box
@@ -146,8 +146,8 @@ def _unscaled(windows: list[Window], device: torch.device) -> Intensity:
     return Intensity(Noise(0 * ones, ones, 0 * ones[:, 0]), 0 * ones, ones)
 
 
-def _noise(windows: list[Window], intensity: Intensity, device: torch.device) -> Noise:
-    """Of the problem: constant, for signal-dependent noise is stabilised or taken at the middle of the range."""
+def _noise(windows: list[Window], intensity: Intensity, device: torch.device) -> StabilisedNoise:
+    """Of the problem: stabilised, or that of the middle of the range."""
 
     def variance(entry: InputPlan, c: int) -> float:
         if entry.stabilised:
@@ -156,10 +156,13 @@ def _noise(windows: list[Window], intensity: Intensity, device: torch.device) ->
         return max(noise.gain * middle + noise.variance, 0.0)
 
     correlation = [max(noise.correlation for noise in window.entry.survey.noise[window.channels]) for window in windows]
-    return Noise(
+    return StabilisedNoise(
         gain=torch.zeros_like(intensity.scale),
         variance=_per_channel(windows, variance, device) / intensity.scale**2,
         correlation=torch.tensor(correlation, device=device),
+        raw=intensity.noise,
+        offset=intensity.offset,
+        scale=intensity.scale,
     )
 
 

@@ -19,6 +19,8 @@ from tasks.problems import Pixels
 from tasks.tiles import Tile
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
+RESOLUTION = 0.03  # of the noise variance: smaller risks cannot be told apart (benchmarks/results/risk.md)
+LEAST_NOISE = 0.1  # of the nominal noise: without a photon stabilised noise vanishes, and nothing can be divided by it
 
 
 def judge(
@@ -32,23 +34,22 @@ def judge(
         owned: (b, 1, h, w), the pixels that a tile owns; others are not looked at.
     """
     seen = replace(problem, mask=problem.mask & owned)
-    sigma = problem.noise.sigma(done.x)
-    residual = (problem.y - done.x) / sigma
+    sigma, nominal = problem.noise.sigma(done.x), problem.noise.nominal(done.x)
+    residual = (problem.y - done.x) / nominal
+    expected = mean((sigma / nominal) ** 2, seen.mask).sqrt().clamp(min=LEAST_NOISE)
     power = mean(sigma**2, seen.mask).clamp(min=1e-30)
-    risk = sure(seen, done.x, lambda y: again(replace(problem, y=y), done, method), _probes(problem)) / power
+    risk = _risk(seen, done, method) / power
     columns = {
-        "residual_ratio": std(residual, seen.mask),
-        "residual_mean": mean(residual, seen.mask),
+        "residual_ratio": std(residual, seen.mask) / expected,
+        "residual_mean": mean(residual, seen.mask) / expected,
         "residual_correlation": autocorrelation(residual, seen.mask) - problem.noise.correlation,
         "risk": risk,
-        "risk_psnr": -10 * torch.log10((risk * power).clamp(min=1e-12)),
+        "risk_psnr": -10 * torch.log10(risk.clamp(min=RESOLUTION) * power),
     }
     if control is not None and control_method is not None:
-        other = (
-            sure(seen, control.x, lambda y: again(replace(problem, y=y), control, control_method), _probes(problem))
-            / power
-        )
-        columns |= {"control_risk": other, "skill": 10 * torch.log10(other.clamp(min=1e-3) / risk.clamp(min=1e-3))}
+        other = _risk(seen, control, control_method) / power
+        skill = 10 * torch.log10(other.clamp(min=RESOLUTION) / risk.clamp(min=RESOLUTION))
+        columns |= {"control_risk": other, "skill": skill}
     return _rows(columns)
 
 
@@ -112,6 +113,10 @@ def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
         f"brightness shifted by {shift:.2f} of the noise": abs(shift) > limits.brightness,
     }
     return [reason for reason, holds in found.items() if holds]
+
+
+def _risk(problem: Problem, done: Fit, method: Method) -> Tensor:
+    return sure(problem, done.x, lambda y: again(replace(problem, y=y), done, method), _probes(problem))
 
 
 def _probes(problem: Problem) -> Draw:

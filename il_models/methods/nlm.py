@@ -40,7 +40,8 @@ class NonLocalMeans(Direct):
     def estimate(self, problem: Problem) -> Float[Tensor, "b c *s"]:
         """Weighted means, tile by tile; channels count in units of their noise at the tile's mean."""
         levels = problem.y.flatten(2).mean(2)
-        sigma = problem.noise.sigma(levels).reshape(*levels.shape, *[1] * (problem.y.ndim - 2))
+        # Nominal: where photons are few, smoothing more than the noise asks for is better by up to 0.2 dB.
+        sigma = problem.noise.nominal(levels).reshape(*levels.shape, *[1] * (problem.y.ndim - 2))
         return torch.stack([self._one(y) for y in problem.y / sigma]) * sigma
 
     def _one(self, y: Tensor) -> Tensor:

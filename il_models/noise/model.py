@@ -22,6 +22,10 @@ class Noise:
 
     def sigma(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
         """Standard deviation of the noise at image values x, in the units of x."""
+        return self.nominal(x)
+
+    def nominal(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
+        """The same by the affine model alone, whatever else is known."""
         shape = (*self.gain.shape, *[1] * (x.ndim - 2))
         return torch.sqrt((self.gain.reshape(shape) * x + self.variance.reshape(shape)).clamp(min=1e-12))
 

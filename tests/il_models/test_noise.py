@@ -1,13 +1,23 @@
 """Noise: stabilisation without bias, and the blind estimate on scenes whose noise is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from contracts.toys import scenes
 from torch import Tensor
 
-from il_models.noise import Noise, NoiseEstimate, estimate_noise, inverse_stabilised, is_signal_dependent, stabilised
+from il_models.noise import (
+    Noise,
+    NoiseEstimate,
+    StabilisedNoise,
+    estimate_noise,
+    inverse_stabilised,
+    is_signal_dependent,
+    stabilised,
+    stabilised_sigma,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -208,3 +218,27 @@ def test_a_variance_that_falls_with_intensity_counts_as_gaussian() -> None:
     gain, variance, _ = all_of(y)
     assert gain == 0
     assert 0.1 < math.sqrt(variance) < 0.2
+
+
+@pytest.mark.parametrize(("gain", "offset", "read"), [(3.5, 4.0, 0.0), (1.0, 0.0, 0.5), (2.0, 0.0, 6.0)])
+def test_noise_of_few_photons(gain: float, offset: float, read: float) -> None:
+    """Below four photons stabilised noise has less than unit variance, by as much as predicted."""
+    noise = affine(gain, read**2 - gain * offset)
+    for photons in (0.0, 0.2, 0.5, 1.0, 3.0, 20.0):
+        d = stabilised(camera(torch.full((1, 1, 400, 400), photons), gain, offset, read), noise)
+        told = stabilised_sigma(d.mean().reshape(1, 1, 1, 1), noise)
+        assert float(told) == pytest.approx(float(d.std()), abs=0.03)
+
+
+def test_stabilised_noise_is_that_of_scaled_values() -> None:
+    raw = affine(3.5, -14.0, 2, 3)
+    offset, scale = torch.full((2, 3), 0.5), torch.full((2, 3), 8.0)
+    one = torch.ones(2, 3)
+    noise = StabilisedNoise(0 * one, scale**-2, torch.zeros(2), raw, offset, scale)
+    x = torch.rand(2, 3, 5, 5, generator=generator())
+    assert torch.allclose(noise.sigma(x), stabilised_sigma(8 * x + 0.5, raw) / 8)
+    assert torch.allclose(noise.nominal(x), torch.full_like(x, 1 / 8))
+    second = torch.tensor([1])
+    assert torch.equal(noise.take(second).to(torch.device("cpu")).sigma(x[1:]), noise.sigma(x)[1:])
+    plain = replace(noise, raw=affine(0.0, 1.0, 2, 3))
+    assert torch.allclose(plain.sigma(x), torch.full_like(x, 1 / 8))

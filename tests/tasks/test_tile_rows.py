@@ -49,7 +49,7 @@ def test_failed_tiles_come_first_then_the_furthest_beyond(tmp_path):
     assert rows.worst_first.tolist() == [6, 3, 1, 0, 2, 4]
     assert (rows.judged, rows.bad, rows.names) == (7, 6, ["a", "b"])
     assert rows.counts.tolist() == [[0, 1, 5, 0], [0, 0, 0, 1]]
-    assert rows.excess[1] == pytest.approx(4)
+    assert rows.excess[1] == pytest.approx((1 - 0.4) / (1 - Limits().lowest_ratio))
 
 
 def test_whole_numbers_stay_whole_where_some_are_missing(tmp_path):

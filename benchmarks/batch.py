@@ -24,9 +24,11 @@ from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.nets import Nets
 from il_models.noise import Noise
 from il_models.problem import Problem
+from tasks.forecast import CPU_BATCH
 from tasks.workers import crew_for
 
 SIDE = 128
+CROP = ZeroShotNoise2Noise().crop
 
 
 def main() -> None:
@@ -35,10 +37,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     steps, sizes = (3, (1, 4)) if quick else (10, (1, 2, 4, 8, 16, 32, 64))
-    looped = [_rate(b, steps) for b in sizes]
+    many = 6 * steps  # crops are that much cheaper
+    looped = [(_rate(b, steps), _rate(b, many, crop=CROP)) for b in sizes]
     Nets.__call__ = _grouped  # type: ignore[method-assign, assignment]
-    grouped = [_rate(b, steps) for b in sizes]
-    batches = [[b, one, other] for b, one, other in zip(sizes, looped, grouped, strict=True)]
+    grouped = [(_rate(b, steps), _rate(b, many, crop=CROP)) for b in sizes]
+    batches = [[b, *one, *other] for b, one, other in zip(sizes, looped, grouped, strict=True)]
     cores = len(os.sched_getaffinity(0))
     crews = sorted({(1, 1), (1, cores), (cores, 1), (cores, cores)})
     plan = crew_for("local")
@@ -50,8 +53,10 @@ def main() -> None:
         "Tiles at once, workers and threads",
         [
             (
-                "Step-tiles per second on one core, b networks at once (zs_n2n, whole 128 x 128 tiles).",
-                ["b", "one after the other", "grouped convolution"],
+                "Step-tiles per second on one core, b networks at once (zs_n2n): whole tiles of 128 x 128, and crops of "
+                f"{CROP} x {CROP}. On a CPU the plan takes at most {CPU_BATCH} one after the other, fewer where a step "
+                "is large.",
+                ["b", "whole, one after the other", "crops", "whole, grouped convolution", "crops"],
                 batches,
             ),
             (
@@ -72,15 +77,15 @@ def _problem(b: int) -> Problem:
     return Problem(y, Identity(), noise, torch.ones_like(y, dtype=torch.bool), torch.arange(b))
 
 
-def _rate(b: int, steps: int, threads: int = 1) -> float:
+def _rate(b: int, steps: int, threads: int = 1, crop: int = 0) -> float:
     """Step-tiles per second: from fits of two lengths, so that set-up drops out."""
     torch.set_num_threads(threads)
     problem = _problem(b)
-    fit(problem.take(torch.tensor([0])), ZeroShotNoise2Noise(steps=2, crop=0))  # the first call builds kernels
+    fit(problem.take(torch.tensor([0])), ZeroShotNoise2Noise(steps=2, crop=crop))  # the first call builds kernels
     seconds = []
     for count in (1, 1 + steps):
         began = time.perf_counter()
-        fit(problem, ZeroShotNoise2Noise(steps=count, crop=0))
+        fit(problem, ZeroShotNoise2Noise(steps=count, crop=crop))
         seconds.append(time.perf_counter() - began)
     return b * steps / max(1e-6, seconds[1] - seconds[0])
 

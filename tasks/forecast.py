@@ -27,6 +27,8 @@ PROCESS_BYTES = 550 * 2**20  # a worker with torch, zarr and scikit-image loaded
 PIXEL_BYTES = 24  # of a lot, per pixel: as read, as float32, estimate, shard, encoded
 PYRAMID = 4 / 3
 DIRECT_BATCH, LARGEST_BATCH = 16, 64
+CPU_BATCH = 16
+CPU_BATCH_BYTES = 256 * 2**20
 MEMORY_SHARE = 0.8  # of what is free; the rest is for whatever else runs
 
 
@@ -66,13 +68,17 @@ def calibrate(entries: list[InputPlan], facts: Facts, recipe: Recipe, collection
 
 
 def batch_size(recipe: Recipe, calibration: Calibration, crew: Crew) -> int:
-    """Tiles fitted at once: on a CPU one, where more only cost memory; on a GPU as many as fit, at most 64."""
+    """Tiles fitted at once: on a GPU as many as fit, at most 64. On a CPU a few, if their steps are small.
+
+    There the arithmetic of small steps waits for Python, which a batch shares (benchmarks/results/batch.md), and the
+    networks still run one after the other, so that the size of the batch decides no bit.
+    """
     if recipe.tiling.batch != "auto":
         return recipe.tiling.batch
     if isinstance(recipe.restoration(), Direct):
         return DIRECT_BATCH
     if crew.device == "cpu":
-        return 1
+        return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // max(1, calibration.bytes)))
     free, _ = torch.cuda.mem_get_info()
     return max(1, min(LARGEST_BATCH, int(MEMORY_SHARE * free / max(1, calibration.bytes))))
 

@@ -53,7 +53,7 @@ def main() -> None:
         "Tiles at once, workers and threads",
         [
             (
-                "Step-tiles per second on one core, b networks at once (zs_n2n): whole tiles of 128 x 128, and crops of "
+                "Step-tiles per second on one core, b networks at once (zs_n2n): whole 128 x 128 tiles, and crops of "
                 f"{CROP} x {CROP}. On a CPU the plan takes at most {CPU_BATCH} one after the other, fewer where a step "
                 "is large.",
                 ["b", "whole, one after the other", "crops", "whole, grouped convolution", "crops"],

@@ -1,5 +1,8 @@
 """What is true of a collection, whoever runs it: where it lies, its axes, its noise, its reference."""
 
+import pkgutil
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
@@ -10,6 +13,13 @@ AXIS_LETTERS = "tczyx"
 NOISE_KINDS = ("estimate", "gaussian", "camera", "none")
 
 Location = str | tuple[str, ...]
+
+
+@cache
+def reader_names() -> tuple[str, ...]:
+    """The readers by name, which are the files of their folder; none of them is imported."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parents[1] / "readers")])
+    return tuple(sorted(module.name for module in modules if not module.name.startswith("_")))
 
 
 class Fact(BaseModel):
@@ -153,8 +163,6 @@ class Facts(Fact):
     @field_validator("reader")
     @classmethod
     def _is_reader(cls, name: str | None) -> str | None:
-        from tasks.readers import reader_names
-
         if name is not None and name not in reader_names():
             raise ValueError(
                 f"there is no reader '{name}'; known: {', '.join(reader_names())}.{nearest(name, reader_names())}"

@@ -8,11 +8,10 @@ Names that begin with '_' are what readers share.
 """
 
 import importlib
-import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from tasks.catalog.facts import Facts
+from tasks.catalog.facts import Facts, reader_names
 from tasks.catalog.locations import scheme, split_variable, suffix
 from tasks.errors import InputError
 
@@ -30,12 +29,6 @@ class Reader(Protocol):
 
     def open(self, uri: str, facts: Facts) -> "xr.DataArray":
         """The image, lazy."""
-
-
-@cache
-def reader_names() -> tuple[str, ...]:
-    """The readers, by name, without importing them."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
 
 
 @cache

@@ -23,9 +23,8 @@ from il_models.metrics import affine_match, autocorrelation, mean, mse, std
 from il_models.nets import Nets
 from il_models.noise import Noise, estimate_noise, inverse_stabilised
 from il_models.problem import Problem
-from il_models.risk import sure
+from il_models.risk import RESOLUTION, probed, sure
 from tasks.limits import LIMITS
-from tasks.quality import RESOLUTION
 
 SIDE = 128
 PAPER = ZeroShotNoise2Noise(crop=0, rate=1e-3, squares=0.999, decay="halving")
@@ -124,7 +123,7 @@ def blurred(x: Tensor) -> Tensor:
 
 def stein(problem: Problem, x: Tensor, apply: Apply) -> Tensor:
     """SURE with the noise of the problem."""
-    return sure(problem, x, lambda y: apply(replace(problem, y=y)), Draw(problem.seeds + 99))
+    return sure(problem, probed(problem, x, lambda y: apply(replace(problem, y=y)), Draw(problem.seeds + 99)))
 
 
 def own_noise(problem: Problem) -> Noise:

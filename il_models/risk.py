@@ -1,6 +1,7 @@
-"""How wrong an estimate is, without ground truth: Stein's unbiased risk estimate per tile."""
+"""How wrong an estimate is, without ground truth: Stein's unbiased risk estimate per tile, and what it chooses."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -10,20 +11,32 @@ from il_models.draw import Draw
 from il_models.metrics import mean
 from il_models.problem import Problem
 
+RESOLUTION = 0.03  # of the noise variance: smaller risks cannot be told apart (benchmarks/results/risk.md)
+USUAL_SHARE = 0.3  # of a learned estimate beside a classical one, where their risks cannot be told apart
 
-def sure(
+
+@dataclass(frozen=True)
+class Estimate:
+    """An image of each tile, and how it answers to the noise.
+
+    x: in the units of problem.y. slope: sigma_i^2 df_i/dy_i of every pixel of x = f(y), in these units squared.
+    """
+
+    x: Float[Tensor, "b c *s"]
+    slope: Float[Tensor, "b c *s"]
+
+
+def probed(
     problem: Problem,
     x: Float[Tensor, "b c *s"],
     f: Callable[[Tensor], Tensor],
     draw: Draw,
     probes: int = 1,
     epsilon: float = 0.1,
-) -> Float[Tensor, " b"]:
-    """Mean squared error of x = f(y) over the measured pixels, in the units of problem.y squared.
+) -> Estimate:
+    """x = f(y) with its slope, from random signs s: df_i/dy_i ~ s_i (f(y + h s) - f(y))_i / h with h = epsilon sigma.
 
-    |x - y|^2 / n - sigma^2 + (2 / n) sum sigma_i^2 df_i/dy_i, whose divergence is probed with random signs s:
-    df_i/dy_i ~ s_i (f(y + epsilon sigma s) - f(y))_i / (epsilon sigma_i). Stein 1981; Ramani, Blu and Unser,
-    "Monte-Carlo SURE", IEEE TIP 2008, eq. 14.
+    Right in the mean over many pixels, not for each. Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE TIP 2008, eq. 14.
 
     Args:
         problem: denoising (A = I) with Gaussian white noise; sigma may differ between channels and with intensity.
@@ -33,10 +46,39 @@ def sure(
         epsilon: step of the difference in units of sigma; below 0.01 float32 loses digits.
     """
     sigma = problem.noise.sigma(x)
-    residual = mean((problem.y - x) ** 2 - sigma**2, problem.mask)
-    slope = torch.zeros_like(residual)
+    slope = torch.zeros_like(x)
     for _ in range(probes):
         signs = draw.signs(*problem.y.shape[1:]).to(problem.y) * problem.mask
         moved = f(problem.y + epsilon * sigma * signs)
-        slope = slope + mean(signs * sigma * (moved - x), problem.mask) / epsilon
-    return residual + 2 * slope / probes
+        slope = slope + signs * sigma * (moved - x) / (epsilon * probes)
+    return Estimate(x, slope)
+
+
+def sure(problem: Problem, estimate: Estimate) -> Float[Tensor, " b"]:
+    """Mean squared error over the measured pixels, in the units of problem.y squared.
+
+    |x - y|^2 / n - sigma^2 + (2 / n) sum sigma_i^2 df_i/dy_i. Stein, Ann. Statist. 1981.
+    """
+    sigma = problem.noise.sigma(estimate.x)
+    return mean((problem.y - estimate.x) ** 2 - sigma**2 + 2 * estimate.slope, problem.mask)
+
+
+def best_share(problem: Problem, one: Estimate, other: Estimate) -> Float[Tensor, " b"]:
+    """The weight w of `one` for which w x + (1 - w) x' has the least estimated risk, per tile, between 0 and 1.
+
+    The risk of the mixture is a parabola in w (Leung and Barron, IEEE TIT 2006, on mixing by unbiased risk). It is held
+    to USUAL_SHARE as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged. 1 where
+    there is no noise.
+    """
+    power = mean(problem.noise.sigma(one.x) ** 2, problem.mask)
+    residual, apart = problem.y - other.x, one.x - other.x
+    gain = mean(residual * apart + other.slope - one.slope, problem.mask)
+    held = RESOLUTION * power
+    share = (gain + held * USUAL_SHARE) / (mean(apart**2, problem.mask) + held).clamp(min=1e-30)
+    return torch.where(power > 0, share.clamp(0, 1), torch.ones_like(share))
+
+
+def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estimate:
+    """share times one estimate and the rest of the other."""
+    w = share.reshape(-1, *[1] * (one.x.ndim - 1))
+    return Estimate(w * one.x + (1 - w) * other.x, w * one.slope + (1 - w) * other.slope)

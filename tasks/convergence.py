@@ -56,6 +56,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         pa.float64(),
         "10 log10(control_risk / risk), dB, risks below 0.03 counting as 0.03: above 0 the method beats the control",
     ),
+    ("share", pa.float64(), "weight of the method in the result, the rest is the control's; null without a control"),
     ("residual_ratio", pa.float64(), "standard deviation of the residual over the expected noise; near 1 is right"),
     (
         "residual_correlation",

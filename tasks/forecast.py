@@ -14,7 +14,7 @@ from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
 from tasks.plan import InputPlan, Lot, Plan
 from tasks.problems import make_problem
-from tasks.quality import judge
+from tasks.quality import estimate_of, judge
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.starts import SAMPLED_VALUES
@@ -62,7 +62,8 @@ def calibrate(entries: list[InputPlan], facts: Facts, recipe: Recipe, collection
         checked = treatment.method if isinstance(treatment.method, Direct) else control
         if checked is not None:
             done = fit(problem, checked)
-            judge(problem, done, checked, done if control else None, control, torch.ones_like(problem.mask))
+            estimate = estimate_of(problem, done, checked)
+            judge(problem, estimate, estimate if control else None, torch.ones_like(problem.mask))
 
     return calibrated(problem, treatment.input_method, treatment.method, finish, crew.threads)
 

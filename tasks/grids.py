@@ -44,7 +44,7 @@ def grid_for(shape: Five, method: Method, recipe: Recipe) -> TileGrid:
 
 def is_local(method: Method, recipe: Recipe) -> bool:
     """Whether a pixel depends on nothing beyond the method's reach: then tiles need no blending, a cut is exact."""
-    shared = recipe.scope == "input" and recipe.own_steps == 0
+    shared = recipe.scope == "input" and recipe.own_steps == 0 and not recipe.is_mixed
     return method.reach is not None and (shared or not isinstance(method, Fitted))
 
 

@@ -13,32 +13,29 @@ from il_models.fitting import Fit
 from il_models.method import Direct, Fitted, Method
 from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
 from il_models.problem import Problem
-from il_models.risk import sure
+from il_models.risk import RESOLUTION, Estimate, probed, sure
 from tasks.limits import LIMITS, Limits
 from tasks.problems import Pixels
 from tasks.tiles import Tile
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
-RESOLUTION = 0.03  # of the noise variance: smaller risks cannot be told apart (benchmarks/results/risk.md)
 LEAST_NOISE = 0.1  # of the nominal noise: without a photon stabilised noise vanishes, and nothing can be divided by it
 
 
-def judge(
-    problem: Problem, done: Fit, method: Method, control: Fit | None, control_method: Direct | None, owned: Tensor
-) -> list[dict[str, Any]]:
+def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tensor) -> list[dict[str, Any]]:
     """The columns of the convergence table that need no reference, one dict per tile.
 
     Args:
         problem: as it was fitted.
-        done: its restoration; control: that of the classical control, or None.
+        own: its restoration; control: that of the classical control, or None.
         owned: (b, 1, h, w), the pixels that a tile owns; others are not looked at.
     """
     seen = replace(problem, mask=problem.mask & owned)
-    sigma, nominal = problem.noise.sigma(done.x), problem.noise.nominal(done.x)
-    residual = (problem.y - done.x) / nominal
+    sigma, nominal = problem.noise.sigma(own.x), problem.noise.nominal(own.x)
+    residual = (problem.y - own.x) / nominal
     expected = mean((sigma / nominal) ** 2, seen.mask).sqrt().clamp(min=LEAST_NOISE)
     power = mean(sigma**2, seen.mask).clamp(min=1e-30)
-    risk = _risk(seen, done, method) / power
+    risk = sure(seen, own) / power
     columns = {
         "residual_ratio": std(residual, seen.mask) / expected,
         "residual_mean": mean(residual, seen.mask) / expected,
@@ -46,8 +43,8 @@ def judge(
         "risk": risk,
         "risk_psnr": -10 * torch.log10(risk.clamp(min=RESOLUTION) * power),
     }
-    if control is not None and control_method is not None:
-        other = _risk(seen, control, control_method) / power
+    if control is not None:
+        other = sure(seen, control) / power
         skill = 10 * torch.log10(other.clamp(min=RESOLUTION) / risk.clamp(min=RESOLUTION))
         columns |= {"control_risk": other, "skill": skill}
     return _rows(columns)
@@ -83,7 +80,12 @@ def verdict(row: dict[str, Any], method: Method, limits: Limits = LIMITS) -> tup
     return ("suspect", "; ".join(reasons)) if reasons else ("good", "")
 
 
-def again(problem: Problem, done: Fit, method: Method) -> Tensor:
+def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
+    """A restoration with what its risk needs: the same networks see the measurement again, with a little noise more."""
+    return probed(problem, done.x, lambda y: _again(replace(problem, y=y), done, method), _probes(problem))
+
+
+def _again(problem: Problem, done: Fit, method: Method) -> Tensor:
     """The estimate of other measurements by the networks that a fit ended with."""
     if isinstance(method, Fitted) and done.nets is not None:
         draw = Draw(problem.seeds)
@@ -113,10 +115,6 @@ def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
         f"brightness shifted by {shift:.2f} of the noise": abs(shift) > limits.brightness,
     }
     return [reason for reason, holds in found.items() if holds]
-
-
-def _risk(problem: Problem, done: Fit, method: Method) -> Tensor:
-    return sure(problem, done.x, lambda y: again(replace(problem, y=y), done, method), _probes(problem))
 
 
 def _probes(problem: Problem) -> Draw:

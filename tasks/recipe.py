@@ -107,9 +107,17 @@ class Recipe(_Choices):
         description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal.",
     )
     control: Literal["nlm", "none"] = Field("nlm", description="Classical method that every tile is compared with.")
+    share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
+        "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
+    )
     bad_tiles: float = Field(0.05, ge=0, le=1, description="Share of suspect and failed tiles above which a run fails.")
     output: Output = Field(default_factory=Output)
     seed: int = Field(0, ge=0, description="Seed of the run.")
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the control has a share in the result."""
+        return self.control != "none" and self.share != 1 and isinstance(self.restoration(), Fitted)
 
     def restoration(self) -> Method:
         """The method with its fields checked.

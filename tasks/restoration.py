@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from il_models.fitting import Fit, FitRecord, Status, fit
+from il_models.fitting import FitRecord, Status, fit
 from il_models.method import Fitted, Method
 from il_models.nets import Nets
 from il_models.problem import Problem
+from il_models.risk import Estimate, best_share, mixture
 from tasks.problems import Intensity, Pixels, make_problem
-from tasks.quality import judge, true_psnr
+from tasks.quality import estimate_of, judge, true_psnr
 from tasks.starts import Start, channel_group
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
@@ -31,13 +32,18 @@ class Restored:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Tiles of one shape under way: estimates of method and control, in problem units and with the way back."""
+    """Tiles of one shape under way: result and control, in problem units and with the way back.
+
+    share: of the method in the result, one per tile; the rest is the control's.
+    """
 
     tiles: list[Tile]
     problem: Problem
     intensity: Intensity
-    done: Fit
-    control: Fit | None
+    records: list[FitRecord]
+    result: Estimate
+    control: Estimate | None
+    share: Tensor
 
 
 def restore_tiles(
@@ -70,7 +76,12 @@ def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -
     problem, intensity = make_problem([tile.window for tile in tiles], treatment.method, treatment.device)
     begin = _begin(tiles, starts, treatment.method, problem)
     done = fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
-    return _Batch(tiles, problem, intensity, done, fit(problem, treatment.control) if treatment.control else None)
+    own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
+    if treatment.control is None:
+        return _Batch(tiles, problem, intensity, done.records, own, None, share)
+    control = estimate_of(problem, fit(problem, treatment.control), treatment.control)
+    share = best_share(problem, own, control) if treatment.share == "auto" else treatment.share * share
+    return _Batch(tiles, problem, intensity, done.records, mixture(own, control, share), control, share)
 
 
 def _begin(tiles: list[Tile], starts: dict[str, Start], method: Method, problem: Problem) -> Nets | None:
@@ -87,23 +98,24 @@ def _begin(tiles: list[Tile], starts: dict[str, Start], method: Method, problem:
 def _restored(
     batch: _Batch, starts: dict[str, Start], treatment: Treatment, clean: list[Pixels | None]
 ) -> list[Restored]:
-    judged = judge(batch.problem, batch.done, treatment.method, batch.control, treatment.control, _owned(batch))
-    estimates = _in_data_units(batch, batch.done)
+    judged = judge(batch.problem, batch.result, batch.control, _owned(batch))
+    estimates = _in_data_units(batch, batch.result)
     controls = _in_data_units(batch, batch.control) if batch.control else [None] * len(batch.tiles)
     found = []
-    for i, (tile, record) in enumerate(zip(batch.tiles, batch.done.records, strict=True)):
+    for i, (tile, record) in enumerate(zip(batch.tiles, batch.records, strict=True)):
         failed = record.status in (Status.DIVERGED, Status.OUT_OF_MEMORY)
         pixels = tile.window.raw if failed else estimates[i]
         row = {**_fit_columns(tile, record, starts.get(tile.entry.name)), **judged[i], **_noise_columns(tile)}
+        row["share"] = None if failed or batch.control is None else float(batch.share[i])
         if (twin := clean[i]) is not None:
             row |= true_psnr(tile, pixels, controls[i], twin, treatment.affine)
         found.append(Restored(tile, _unmeasured_as_nan(tile, pixels), row))
     return found
 
 
-def _in_data_units(batch: _Batch, fitted: Fit) -> list[Pixels]:
+def _in_data_units(batch: _Batch, estimate: Estimate) -> list[Pixels]:
     height, width = batch.tiles[0].window.raw.shape[1:]
-    return list(batch.intensity.backward(fitted.x)[..., :height, :width].cpu().numpy())
+    return list(batch.intensity.backward(estimate.x)[..., :height, :width].cpu().numpy())
 
 
 def _owned(batch: _Batch) -> Tensor:

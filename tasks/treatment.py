@@ -1,6 +1,7 @@
 """Recipe and facts -> what is done to each tile."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -16,7 +17,8 @@ class Treatment:
     """How tiles are restored.
 
     input_method: fitted once per input, where tiles go on from their input's own network; None otherwise.
-    method: of a tile's own fit. input_stopper, stopper: what ends them early. control: what tiles are compared with.
+    method: of a tile's own fit. input_stopper, stopper: what ends them early.
+    control: what tiles are compared with. share: of the method in the result, the rest is the control's; auto: by risk.
     affine: gain and offset are fitted before an estimate is compared with its reference.
     """
 
@@ -25,6 +27,7 @@ class Treatment:
     method: Method
     stopper: Stopper | None
     control: Direct | None
+    share: Literal["auto"] | float
     batch: int
     device: torch.device
     affine: bool = False
@@ -42,6 +45,7 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treat
         method=method.own_steps(recipe.own_steps) if shared and isinstance(method, Fitted) else method,
         stopper=None if shared else stopper,
         control=control if method.name != "identity" else None,
+        share=recipe.share if isinstance(method, Fitted) else 1.0,
         batch=batch,
         device=torch.device(device),
         affine=facts.reference is not None and facts.reference.match == "affine",

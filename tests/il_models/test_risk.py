@@ -6,6 +6,7 @@ import pytest
 import torch
 from contracts.method import estimate
 from contracts.toys import toy
+from torch import Tensor
 
 from il_models.draw import Draw
 from il_models.fitting import fit
@@ -15,7 +16,7 @@ from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import mse
 from il_models.noise import Noise
 from il_models.problem import Problem
-from il_models.risk import sure
+from il_models.risk import USUAL_SHARE, Estimate, best_share, mixture, probed, sure
 
 
 def probes(problem: Problem) -> Draw:
@@ -25,7 +26,7 @@ def probes(problem: Problem) -> Draw:
 def test_exact_for_a_linear_map() -> None:
     """f(y) = y / 2 has the divergence n / 2, whatever the probe."""
     clean, problem = toy(3, side=64)
-    risk = sure(problem, problem.y / 2, lambda y: y / 2, probes(problem))
+    risk = sure(problem, probed(problem, problem.y / 2, lambda y: y / 2, probes(problem)))
     by_hand = ((problem.y / 2) ** 2).flatten(1).mean(1) - 0.1**2 + 2 * 0.1**2 / 2
     assert torch.allclose(risk, by_hand, atol=1e-5)
     assert torch.allclose(risk, mse(problem.y / 2, clean, problem.mask), atol=1e-3)
@@ -35,7 +36,8 @@ def test_exact_for_a_linear_map() -> None:
 def test_close_to_the_true_error(method: Method) -> None:
     clean, problem = toy(3, side=64)
     done = fit(problem, method)
-    risk = sure(problem, done.x, lambda y: estimate(method, done.nets, replace(problem, y=y)), probes(problem))
+    f = lambda y: estimate(method, done.nets, replace(problem, y=y))  # noqa: E731
+    risk = sure(problem, probed(problem, done.x, f, probes(problem)))
     assert torch.allclose(risk, mse(done.x, clean, problem.mask), atol=0.06 * 0.1**2)
 
 
@@ -46,7 +48,7 @@ def test_channels_have_their_own_sigma() -> None:
     y = clean + (problem.y - clean) * factor.reshape(1, 2, 1, 1)
     uneven = replace(problem, y=y, noise=noise)
     weight = torch.tensor([0.9, 0.2]).reshape(1, 2, 1, 1)
-    risk = sure(uneven, weight * y, lambda z: weight * z, probes(problem))
+    risk = sure(uneven, probed(uneven, weight * y, lambda z: weight * z, probes(problem)))
     assert torch.allclose(risk, mse(weight * y, clean, problem.mask), rtol=0.1)
 
 
@@ -55,7 +57,7 @@ def test_noise_that_grows_with_the_signal() -> None:
     noise = Noise(torch.full((2, 1), 0.02), torch.zeros(2, 1), torch.zeros(2))
     y = clean + noise.sigma(clean) * (problem.y - clean) / 0.1
     photons = replace(problem, y=y, noise=noise)
-    risk = sure(photons, 0.7 * y + 0.15, lambda z: 0.7 * z + 0.15, probes(problem))
+    risk = sure(photons, probed(photons, 0.7 * y + 0.15, lambda z: 0.7 * z + 0.15, probes(problem)))
     assert torch.allclose(risk, mse(0.7 * y + 0.15, clean, problem.mask), rtol=0.1)
 
 
@@ -65,12 +67,42 @@ def test_masked_pixels_take_no_part() -> None:
     mask[:, :, :16] = False
     half = replace(problem, mask=mask)
     spoilt = replace(half, y=torch.where(mask, problem.y, torch.full_like(problem.y, 50.0)))
-    risks = [sure(p, p.y / 2, lambda y: y / 2, probes(problem)) for p in (half, spoilt)]
+    risks = [sure(p, probed(p, p.y / 2, lambda y: y / 2, probes(problem))) for p in (half, spoilt)]
     assert torch.allclose(*risks)
 
 
 def test_a_tile_does_not_see_its_mates() -> None:
     _, problem = toy(3, side=32)
-    together = sure(problem, problem.y / 2, lambda y: y.sin(), probes(problem), probes=2)
+    together = sure(problem, probed(problem, problem.y / 2, lambda y: y.sin(), probes(problem), probes=2))
     one = problem.take(torch.tensor([1]))
-    assert torch.allclose(sure(one, one.y / 2, lambda y: y.sin(), probes(one), probes=2)[0], together[1])
+    alone = sure(one, probed(one, one.y / 2, lambda y: y.sin(), probes(one), probes=2))
+    assert torch.allclose(alone[0], together[1])
+
+
+def smoothed(y: Tensor) -> Tensor:
+    return torch.nn.functional.avg_pool2d(y, 5, 1, 2, count_include_pad=False)
+
+
+def test_a_mixture_has_no_more_risk_than_its_parts() -> None:
+    clean, problem = toy(3, side=64)
+    maps = (lambda y: 0.6 * y + 0.2, smoothed)
+    one, other = (probed(problem, f(problem.y), f, probes(problem)) for f in maps)
+    share = best_share(problem, one, other)
+    mixed = mixture(one, other, share)
+    errors = [mse(each.x, clean, problem.mask) for each in (one, other, mixed)]
+    assert (errors[2] <= torch.minimum(errors[0], errors[1]) * 1.02).all()
+    told = sure(problem, mixed)
+    by_hand = lambda y: sum(w.reshape(-1, 1, 1, 1) * f(y) for w, f in zip((share, 1 - share), maps, strict=True))  # noqa: E731
+    assert torch.allclose(told, sure(problem, probed(problem, mixed.x, by_hand, probes(problem))), atol=1e-5)
+
+
+def test_shares_at_their_ends() -> None:
+    clean, problem = toy(2, side=64)
+    good = probed(problem, clean, lambda y: clean, probes(problem))
+    bad = probed(problem, problem.y, lambda y: y, probes(problem))
+    assert (best_share(problem, good, bad) > 0.95).all()
+    assert (best_share(problem, bad, good) < 0.05).all()
+    assert torch.allclose(best_share(problem, good, good), torch.tensor(USUAL_SHARE))
+    silent = replace(problem, noise=replace(problem.noise, variance=torch.zeros(2, 1)))
+    quiet = Estimate(problem.y, torch.zeros_like(problem.y))
+    assert best_share(silent, quiet, bad).tolist() == pytest.approx([1, 1], abs=0.05)

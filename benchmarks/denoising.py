@@ -29,8 +29,6 @@ from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import affine_match, psnr
 from il_models.noise import inverse_stabilised
 from il_models.problem import Problem
-from il_models.risk import best_share, mixture
-from tasks.quality import estimate_of
 
 DEFAULT = ZeroShotNoise2Noise()
 TILE = ZeroShotNoise2Noise(views=8)
@@ -91,25 +89,6 @@ def by_tile(method: Fitted, side: int = 256) -> Restore:
     return run
 
 
-def mixed(method: Fitted, side: int = 256) -> Restore:
-    """One network per picture, and in each tile of 256 x 256 the mixture with nlm that has the least estimated risk."""
-
-    def run(problem: Problem) -> Tensor:
-        nets, control = fit(problem, method).nets, NonLocalMeans()
-        assert nets is not None
-        x, inference = torch.empty_like(problem.y), method.own_steps(0)
-        for top in range(0, problem.y.shape[-2], side):
-            for left in range(0, problem.y.shape[-1], side):
-                box = (..., slice(top, top + side), slice(left, left + side))
-                tile = replace(problem, y=problem.y[box], mask=problem.mask[box])
-                done = fit(tile, inference, start=nets)
-                one, other = estimate_of(tile, done, inference), estimate_of(tile, fit(tile, control), control)
-                x[box] = mixture(one, other, best_share(tile, one, other)).x
-        return x
-
-    return run
-
-
 def contestants(large: bool, paper: bool) -> Iterator[tuple[str, int, Restore]]:
     """Name, steps and way to restore; `large` pictures are cut into tiles, `paper` adds the paper's dear recipe."""
     yield "noisy", 0, whole(Identity())
@@ -118,11 +97,9 @@ def contestants(large: bool, paper: bool) -> Iterator[tuple[str, int, Restore]]:
     yield "zs_n2n", TILE.steps, (by_tile(TILE) if large else whole(TILE))
     if large:
         yield "zs_n2n scope input", DEFAULT.steps, by_input(DEFAULT, 0)
-        yield "zs_n2n scope input, mixed with nlm", DEFAULT.steps, mixed(DEFAULT)
         yield "zs_n2n scope input, 400 own steps", DEFAULT.steps, by_input(DEFAULT, 400)
     else:
         yield "zs_n2n long", LONG.steps, whole(LONG)
-        yield "zs_n2n, mixed with nlm", DEFAULT.steps, mixed(DEFAULT)
     if paper:
         yield "zs_n2n as the paper", PAPER.steps, whole(PAPER)
 

@@ -45,6 +45,8 @@ def distributions(rows: TileRows, limits: Limits) -> list[Distribution]:
     shown: list[tuple[str, str, str, tuple[float, ...], str]] = [
         ("skill", "Skill against the control, dB", "above 0 the method is estimated to beat the classical control",
          (limits.skill,), "no control was run"),
+        ("share", "Share of the method", "weight of the method in the result; the rest is the control's",
+         (), "no control was mixed in"),
         ("residual_ratio", "Residual over expected noise", "near 1 is right; less leaves noise, more takes structure",
          ratio, "no tile was fitted"),
         ("residual_correlation", "Correlation of the residual", "near 0 is right; above, structure was taken out",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from il_models.fitting import Budget, FirstOf, Plateau, Stopper, VarianceMinimum
 from il_models.method import Fitted, Method
@@ -113,6 +113,12 @@ class Recipe(_Choices):
     bad_tiles: float = Field(0.05, ge=0, le=1, description="Share of suspect and failed tiles above which a run fails.")
     output: Output = Field(default_factory=Output)
     seed: int = Field(0, ge=0, description="Seed of the run.")
+
+    @model_validator(mode="after")
+    def _rest_goes_somewhere(self) -> "Recipe":
+        if self.control == "none" and self.share not in ("auto", 1):
+            raise ValueError(f"share = {self.share} leaves the rest to a control; set control: nlm, or share: 1.")
+        return self
 
     @property
     def is_mixed(self) -> bool:

@@ -68,14 +68,14 @@ def best_share(problem: Problem, one: Estimate, other: Estimate) -> Float[Tensor
 
     The risk of the mixture is a parabola in w (Leung and Barron, IEEE TIT 2006, on mixing by unbiased risk). It is held
     to USUAL_SHARE as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged. 1 where
-    there is no noise.
+    there is no noise, or where a slope is not finite.
     """
     power = mean(problem.noise.sigma(one.x) ** 2, problem.mask)
     residual, apart = problem.y - other.x, one.x - other.x
     gain = mean(residual * apart + other.slope - one.slope, problem.mask)
     held = RESOLUTION * power
     share = (gain + held * USUAL_SHARE) / (mean(apart**2, problem.mask) + held).clamp(min=1e-30)
-    return torch.where(power > 0, share.clamp(0, 1), torch.ones_like(share))
+    return torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
 
 
 def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estimate:

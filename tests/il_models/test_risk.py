@@ -106,3 +106,5 @@ def test_shares_at_their_ends() -> None:
     silent = replace(problem, noise=replace(problem.noise, variance=torch.zeros(2, 1)))
     quiet = Estimate(problem.y, torch.zeros_like(problem.y))
     assert best_share(silent, quiet, bad).tolist() == pytest.approx([1, 1], abs=0.05)
+    broken = Estimate(problem.y, torch.full_like(problem.y, torch.nan))
+    assert best_share(problem, broken, bad).tolist() == [1, 1]

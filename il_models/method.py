@@ -1,6 +1,7 @@
 """What a restoration method must say."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,9 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from il_models.average import Average
 from il_models.draw import Draw
 from il_models.nets import Nets
 from il_models.problem import Problem
+from il_models.stopper import Stopper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,7 @@ class Method(ABC):
     source: ClassVar[str]  # paper, licence notes
     stabilises: ClassVar[bool] = True  # wants signal-dependent noise stabilised to unit variance first
     assumes_white_noise: ClassVar[bool] = False
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # fields by the name of a preset, such as "fast"
     multiple: ClassVar[int] = 1  # sides of a tile must be a multiple of this; tasks/problems.py pads by reflection
 
     @property
@@ -49,6 +53,8 @@ class Direct(Method):
 class Fitted(Method):
     """A method that fits one network per tile. Written for a batch; nothing in it may look at two tiles at once."""
 
+    reads_measurement: ClassVar[bool] = True  # whether `estimate` feeds y to the networks; if not, see `withheld`
+
     steps: int
     rate: float
 
@@ -56,6 +62,24 @@ class Fitted(Method):
         """Refuse numbers that no fit can use."""
         if self.steps < 0 or self.rate <= 0:
             raise ValueError(f"steps = {self.steps} and rate = {self.rate}: steps must be 0 or more, the rate above 0.")
+
+    @property
+    def average(self) -> Average | None:
+        """How estimates along the fit are averaged; None: a tile gets one of them, the last or the best."""
+        return None
+
+    @property
+    def stopper(self) -> Stopper | None:
+        """What ends a tile early unless the recipe says otherwise; None: its steps alone."""
+        return None
+
+    @property
+    def withheld(self) -> float:
+        """Share of the measured pixels that are kept from the fit, so that its risk can be told from them.
+
+        A method whose networks do not read the measurement has no other risk: nothing in it answers to a probe.
+        """
+        return 0.0
 
     @abstractmethod
     def network(self, problem: Problem) -> nn.Module:
@@ -75,6 +99,17 @@ class Fitted(Method):
     @abstractmethod
     def estimate(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw) -> Float[Tensor, "b c *s"]:
         """The image of each tile, in the units of problem.y."""
+
+    def spread(
+        self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw
+    ) -> Float[Tensor, "b c *s"] | None:
+        """Standard deviation of the estimate per pixel, in the units of problem.y, where the method knows one."""
+        del nets, inputs, problem, draw
+        return None
+
+    def after_step(self, nets: Nets, draw: Draw, step: int) -> None:
+        """Changes the weights in place after the update of a step (Langevin noise). Gradients are off."""
+        del nets, draw, step
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step; `step` counts from 0."""

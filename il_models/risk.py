@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from il_models.draw import Draw
@@ -20,10 +20,16 @@ class Estimate:
     """An image of each tile, and how it answers to the noise.
 
     x: in the units of problem.y. slope: sigma_i^2 df_i/dy_i of every pixel of x = f(y), in these units squared.
+    where: the pixels at which the slope is known; None: at all of them.
     """
 
     x: Float[Tensor, "b c *s"]
     slope: Float[Tensor, "b c *s"]
+    where: Bool[Tensor, "b 1 *s"] | None = None
+
+    def known(self, mask: Bool[Tensor, "b 1 *s"]) -> Bool[Tensor, "b 1 *s"]:
+        """The pixels of a mask at which the slope is known."""
+        return mask if self.where is None else mask & self.where
 
 
 def probed(
@@ -54,13 +60,24 @@ def probed(
     return Estimate(x, slope)
 
 
+def held_out(x: Float[Tensor, "b c *s"], unseen: Bool[Tensor, "b 1 *s"] | None) -> Estimate:
+    """x with its slope where it is known without a probe: at pixels that the fit has not seen it is 0.
+
+    For noise that is independent between pixels. Where nothing was withheld (None) no slope is known, and every risk is
+    nan.
+    """
+    if unseen is None:
+        return Estimate(x, torch.full_like(x, torch.nan))
+    return Estimate(x, torch.zeros_like(x), unseen)
+
+
 def sure(problem: Problem, estimate: Estimate) -> Float[Tensor, " b"]:
     """Mean squared error over the measured pixels, in the units of problem.y squared.
 
     |x - y|^2 / n - sigma^2 + (2 / n) sum sigma_i^2 df_i/dy_i. Stein, Ann. Statist. 1981.
     """
     sigma = problem.noise.sigma(estimate.x)
-    return mean((problem.y - estimate.x) ** 2 - sigma**2 + 2 * estimate.slope, problem.mask)
+    return mean((problem.y - estimate.x) ** 2 - sigma**2 + 2 * estimate.slope, estimate.known(problem.mask))
 
 
 def best_share(problem: Problem, one: Estimate, other: Estimate) -> Float[Tensor, " b"]:
@@ -70,15 +87,17 @@ def best_share(problem: Problem, one: Estimate, other: Estimate) -> Float[Tensor
     to USUAL_SHARE as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged. 1 where
     there is no noise, or where a slope is not finite.
     """
-    power = mean(problem.noise.sigma(one.x) ** 2, problem.mask)
+    mask = one.known(other.known(problem.mask))
+    power = mean(problem.noise.sigma(one.x) ** 2, mask)
     residual, apart = problem.y - other.x, one.x - other.x
-    gain = mean(residual * apart + other.slope - one.slope, problem.mask)
+    gain = mean(residual * apart + other.slope - one.slope, mask)
     held = RESOLUTION * power
-    share = (gain + held * USUAL_SHARE) / (mean(apart**2, problem.mask) + held).clamp(min=1e-30)
+    share = (gain + held * USUAL_SHARE) / (mean(apart**2, mask) + held).clamp(min=1e-30)
     return torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
 
 
 def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estimate:
     """share times one estimate and the rest of the other."""
     w = share.reshape(-1, *[1] * (one.x.ndim - 1))
-    return Estimate(w * one.x + (1 - w) * other.x, w * one.slope + (1 - w) * other.slope)
+    where = one.where if other.where is None else one.known(other.where)
+    return Estimate(w * one.x + (1 - w) * other.x, w * one.slope + (1 - w) * other.slope, where)

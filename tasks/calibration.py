@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from il_models.draw import Draw
+from il_models.fitting import Budget
 from il_models.fitting.batch import Running
-from il_models.fitting.stoppers import Budget
 from il_models.method import Fitted, Method
 from il_models.problem import Problem
 

@@ -13,7 +13,7 @@ from il_models.fitting import Fit
 from il_models.method import Direct, Fitted, Method
 from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
 from il_models.problem import Problem
-from il_models.risk import RESOLUTION, Estimate, probed, sure
+from il_models.risk import RESOLUTION, Estimate, held_out, probed, sure
 from tasks.limits import LIMITS, Limits
 from tasks.problems import Pixels
 from tasks.tiles import Tile
@@ -44,7 +44,8 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         "risk_psnr": -10 * torch.log10(risk.clamp(min=RESOLUTION) * power),
     }
     if control is not None:
-        other = sure(seen, control) / power
+        # at the same pixels, so that the noise of what is compared is the same
+        other = sure(replace(seen, mask=own.known(seen.mask)), control) / power
         skill = 10 * torch.log10(other.clamp(min=RESOLUTION) / risk.clamp(min=RESOLUTION))
         columns |= {"control_risk": other, "skill": skill}
     return _rows(columns)
@@ -81,7 +82,13 @@ def verdict(row: dict[str, Any], method: Method, limits: Limits = LIMITS) -> tup
 
 
 def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
-    """A restoration with what its risk needs: the same networks see the measurement again, with a little noise more."""
+    """A restoration with what its risk needs.
+
+    The same networks see the measurement again, with a little noise more; those that do not read it are judged at the
+    pixels that were withheld from their fit.
+    """
+    if done.unseen is not None or (isinstance(method, Fitted) and not method.reads_measurement):
+        return held_out(done.x, done.unseen)
     return probed(problem, done.x, lambda y: _again(replace(problem, y=y), done, method), _probes(problem))
 
 

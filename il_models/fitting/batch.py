@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
+from il_models.average import Moments, spread_of
 from il_models.draw import Draw
-from il_models.fitting.stoppers import State, Stopper, take
+from il_models.fitting.withholding import without
 from il_models.method import Fitted
 from il_models.nets import Nets, seeded_networks
 from il_models.problem import Problem
+from il_models.stopper import Look, State, Stopper, take
 
 
 @dataclass
@@ -19,7 +22,8 @@ class Running:
     """b tiles under way. A tile that ends is removed with `take`, not masked: Adam's momentum would still move it."""
 
     tiles: Tensor  # their places in the whole batch
-    problem: Problem
+    problem: Problem  # without the pixels that are withheld
+    unseen: Bool[Tensor, "b 1 *s"]  # the measured pixels that are
     nets: Nets
     inputs: dict[str, Tensor]
     draw: Draw
@@ -27,6 +31,7 @@ class Running:
     state: State
     best_step: Tensor
     best_x: Tensor | None = None
+    moments: Moments = field(default_factory=dict)
     losses: list[tuple[int, Tensor]] = field(default_factory=list)
     seconds: float = 0.0  # of each tile: its share of the batch's time
     mark: float = field(default_factory=time.perf_counter)
@@ -35,16 +40,18 @@ class Running:
     def begin(problem: Problem, method: Fitted, stopper: Stopper, start: Nets | None) -> "Running":
         """All tiles, before the first step."""
         device, draw = problem.y.device, Draw(problem.seeds)
+        problem, unseen = without(problem, max(method.withheld, stopper.withholds))
         made = start or Nets.stacked(seeded_networks(lambda: method.network(problem), problem.seeds, device))
         nets = made.replaced(made.weights)
         return Running(
             tiles=torch.arange(problem.b, device=device),
             problem=problem,
+            unseen=unseen,
             nets=nets,
             inputs=method.prepare(problem, draw),
             draw=draw,
             optimiser=method.optimiser(list(nets.weights.values())),
-            state=stopper.start(problem.b, device),
+            state=stopper.start(problem),
             best_step=torch.zeros(problem.b, dtype=torch.int64, device=device),
         )
 
@@ -61,6 +68,8 @@ class Running:
         self.optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()
         self.optimiser.step()
+        with torch.no_grad():
+            method.after_step(self.nets, self.draw, step - 1)
         return loss.detach()
 
     def note(self, step: int, loss: Tensor) -> None:
@@ -73,11 +82,18 @@ class Running:
         self.seconds += (now - self.mark) / self.problem.b
         self.mark = now
         stop = torch.zeros_like(loss, dtype=torch.int64)
-        if step % stopper.every == 0:
-            x = self._estimate(method) if stopper.watches_estimate else None
-            self.state, stop, best = stopper.update(self.state, step, loss, x)
+        asked, averaged = step % stopper.every == 0, method.average is not None and method.average.is_due(step)
+        x = self._estimate(method) if averaged or (asked and stopper.watches_estimate) else None
+        if averaged and method.average is not None and x is not None:
+            self.moments = method.average.add(self.moments, x)
+        if asked:
+            look = Look(
+                step, loss, self.problem, self.unseen, x if stopper.watches_estimate else None, self._again(method)
+            )
+            self.state, stop, best = stopper.update(self.state, look)
             self.best_step = torch.where(best, torch.full_like(self.best_step, step), self.best_step)
-            if x is not None:
+            if stopper.watches_estimate and x is not None:
+                x = self.moments.get("mean", x)
                 where = best.reshape(-1, *[1] * (x.ndim - 1))
                 self.best_x = x if self.best_x is None else torch.where(where, x, self.best_x)
         if not stopper.watches_estimate:
@@ -85,8 +101,16 @@ class Running:
         return torch.where(loss.isfinite(), stop, torch.full_like(stop, -1))
 
     def best_estimate(self, method: Fitted) -> Tensor:
-        """The estimate of the best step where the stopper watched it, otherwise of the present weights."""
-        return self._estimate(method) if self.best_x is None else self.best_x
+        """The estimate of the best step where the stopper watched it, otherwise the average or that of the weights."""
+        if self.best_x is not None:
+            return self.best_x
+        return self.moments["mean"] if self.moments else self._estimate(method)
+
+    def spread(self, method: Fitted) -> Tensor | None:
+        """Standard deviation per pixel: of the averaged estimates, or what the method knows of its own."""
+        with torch.no_grad():
+            own = method.spread(self.nets, self.inputs, self.problem, self.draw)
+        return spread_of(self.moments) if own is None else own
 
     def curve(self, row: int) -> list[tuple[int, float]]:
         """The loss curve of one of the tiles."""
@@ -98,6 +122,7 @@ class Running:
         return Running(
             tiles=self.tiles[index],
             problem=self.problem.take(index),
+            unseen=self.unseen[index],
             nets=nets,
             inputs={name: value[index] for name, value in self.inputs.items()},
             draw=self.draw.take(index),
@@ -105,6 +130,7 @@ class Running:
             state=take(self.state, index),
             best_step=self.best_step[index],
             best_x=None if self.best_x is None else self.best_x[index],
+            moments=take(self.moments, index),
             losses=[(step, loss[index]) for step, loss in self.losses],
             seconds=self.seconds,
             mark=self.mark,
@@ -113,6 +139,15 @@ class Running:
     def _estimate(self, method: Fitted) -> Tensor:
         with torch.no_grad():
             return method.estimate(self.nets, self.inputs, self.problem, self.draw)
+
+    def _again(self, method: Fitted) -> Callable[[Tensor], Tensor]:
+        def estimate(y: Tensor) -> Tensor:
+            problem = replace(self.problem, y=y)
+            draw = Draw(problem.seeds)
+            with torch.no_grad():
+                return method.estimate(self.nets, method.prepare(problem, draw), problem, draw)
+
+        return estimate
 
     def _optimiser_of(self, leaves: list[Tensor], index: Tensor) -> torch.optim.Optimizer:
         group = self.optimiser.param_groups[0]

@@ -1,69 +1,12 @@
-"""When a tile stops, without ground truth. A stopper's state is a dict of tensors that begin with the tile axis b.
-
-The loop calls `update` every `every` steps with what it saw, keeps the estimate wherever `best` says so, and removes
-the tiles that stop. `step` counts from 1. The method's own number of steps bounds every fit, with or without a stopper.
-"""
+"""Stoppers that look at the number of steps or at the loss, and the one that joins several."""
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
-State = dict[str, Tensor]
-
-
-class Decision(NamedTuple):
-    """What a stopper says of b tiles at a step."""
-
-    state: State
-    stop: Int64[Tensor, " b"]  # 0 goes on, otherwise 1 + the place of the reason in `reasons`
-    best: Bool[Tensor, " b"]  # this step is the tile's best so far
-
-
-@dataclass(frozen=True)
-class Stopper(ABC):
-    """Per tile: decides when it stops and which step was its best. Never un-stops, never looks at two tiles at once."""
-
-    @property
-    @abstractmethod
-    def reasons(self) -> tuple[str, ...]:
-        """Words for the record."""
-
-    @property
-    @abstractmethod
-    def every(self) -> int:
-        """How many steps lie between two updates."""
-
-    @property
-    def watches_estimate(self) -> bool:
-        """Whether `update` needs the current estimate x, which costs a forward pass."""
-        return False
-
-    def start(self, b: int, device: torch.device) -> State:
-        """The state before the first step."""
-        del b, device
-        return {}
-
-    def update(self, state: State, step: int, loss: Float[Tensor, " b"], x: Float[Tensor, "b ..."] | None) -> Decision:
-        """What to do after this step. A tile that was told to stop stays stopped, with its reason and its best step."""
-        own = {name: value for name, value in state.items() if name != "stopped"}
-        decision = self.decide(own, step, loss, x)
-        before = state.get("stopped", torch.zeros_like(decision.stop))
-        stop = torch.where(before > 0, before, decision.stop)
-        return Decision({**decision.state, "stopped": stop}, stop, decision.best & (before == 0))
-
-    @abstractmethod
-    def decide(self, state: State, step: int, loss: Float[Tensor, " b"], x: Float[Tensor, "b ..."] | None) -> Decision:
-        """What this step says, whatever was said before."""
-
-
-def take(state: State, index: Tensor) -> State:
-    """The state of some of the tiles."""
-    return {name: value[index] for name, value in state.items()}
+from il_models.problem import Problem
+from il_models.stopper import Decision, Look, State, Stopper
 
 
 @dataclass(frozen=True)
@@ -82,10 +25,9 @@ class Budget(Stopper):
         """Asked once, at the end."""
         return self.steps
 
-    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
+    def decide(self, state: State, look: Look) -> Decision:
         """Stops every tile at step `steps`."""
-        del x
-        stop = torch.full_like(loss, int(step >= self.steps), dtype=torch.int64)
+        stop = torch.full_like(look.loss, int(look.step >= self.steps), dtype=torch.int64)
         return Decision(state, stop, torch.ones_like(stop, dtype=torch.bool))
 
 
@@ -110,19 +52,18 @@ class Plateau(Stopper):
         """Looked at every `interval` steps."""
         return self.interval
 
-    def start(self, b: int, device: torch.device) -> State:
+    def start(self, problem: Problem) -> State:
         """Averaged loss, the value that must be undercut, and the step when it was."""
-        blank = torch.full((b,), torch.inf, device=device)
-        return {"mean": blank, "mark": blank, "since": torch.zeros(b, device=device)}
+        blank = torch.full((problem.b,), torch.inf, device=problem.y.device)
+        return {"mean": blank, "mark": blank, "since": torch.zeros_like(blank)}
 
-    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
+    def decide(self, state: State, look: Look) -> Decision:
         """Compares the averaged loss with the mark that it last undercut by the wanted drop."""
-        del x
-        mean = torch.where(state["mean"].isinf(), loss, 0.8 * state["mean"] + 0.2 * loss)
+        mean = torch.where(state["mean"].isinf(), look.loss, 0.8 * state["mean"] + 0.2 * look.loss)
         lower = mean < state["mark"] * (1 - self.drop)
         mark = torch.where(lower, mean, state["mark"])
-        since = torch.where(lower, torch.full_like(state["since"], step), state["since"])
-        stop = (step - since >= self.patience).long()
+        since = torch.where(lower, torch.full_like(state["since"], look.step), state["since"])
+        stop = (look.step - since >= self.patience).long()
         return Decision({"mean": mean, "mark": mark, "since": since}, stop, torch.ones_like(lower))
 
 
@@ -147,20 +88,30 @@ class FirstOf(Stopper):
         """If one of them does."""
         return any(stopper.watches_estimate for stopper in self.stoppers)
 
-    def start(self, b: int, device: torch.device) -> State:
+    @property
+    def needs_measurement(self) -> bool:
+        """If one of them does."""
+        return any(stopper.needs_measurement for stopper in self.stoppers)
+
+    @property
+    def withholds(self) -> float:
+        """The largest share that one of them wants."""
+        return max(stopper.withholds for stopper in self.stoppers)
+
+    def start(self, problem: Problem) -> State:
         """The states of all, each name led by its stopper's place."""
-        states = [stopper.start(b, device) for stopper in self.stoppers]
+        states = [stopper.start(problem) for stopper in self.stoppers]
         return {f"{place}.{name}": value for place, state in enumerate(states) for name, value in state.items()}
 
-    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
+    def decide(self, state: State, look: Look) -> Decision:
         """Asks those whose turn it is; of two that stop a tile at one step the first gives the reason."""
-        stop = torch.zeros_like(loss, dtype=torch.int64)
-        best = torch.ones_like(loss, dtype=torch.bool)
+        stop = torch.zeros_like(look.loss, dtype=torch.int64)
+        best = torch.ones_like(look.loss, dtype=torch.bool)
         state, said, offset = dict(state), False, 0
         for place, stopper in enumerate(self.stoppers):
-            if step % stopper.every == 0:
+            if look.step % stopper.every == 0:
                 own = {name.split(".", 1)[1]: v for name, v in state.items() if name.startswith(f"{place}.")}
-                decision = stopper.update(own, step, loss, x)
+                decision = stopper.update(own, look)
                 state |= {f"{place}.{name}": value for name, value in decision.state.items()}
                 stop = torch.where((stop == 0) & (decision.stop > 0), decision.stop + offset, stop)
                 if stopper.watches_estimate and not said:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from il_models.draw import Draw
 from il_models.fitting import Budget, FitRecord, Status, Stopper, fit
-from il_models.fitting.stoppers import Decision, State
 from il_models.method import Direct, Fitted, Method
 from il_models.metrics import mse
 from il_models.nets import Nets, seeded_networks
 from il_models.problem import Problem
+from il_models.stopper import Decision, Look, State
 
 
 def side_of(kind: type[Method]) -> int:
@@ -47,11 +47,11 @@ class StopsByTile(Stopper):
     def every(self) -> int:
         return 1
 
-    def start(self, b: int, device: torch.device) -> State:
-        return {"last": torch.tensor(self.steps[:b], device=device)}
+    def start(self, problem: Problem) -> State:
+        return {"last": torch.tensor(self.steps[: problem.b], device=problem.y.device)}
 
-    def decide(self, state: State, step: int, loss: Tensor, x: Tensor | None) -> Decision:
-        stop = (state["last"] <= step).long()
+    def decide(self, state: State, look: Look) -> Decision:
+        stop = (state["last"] <= look.step).long()
         return Decision(state, stop, torch.ones_like(stop, dtype=torch.bool))
 
 

@@ -43,7 +43,7 @@ def doubled(problem: Problem) -> Problem:
 
 
 def small(kind: type[Method], **choices: Any) -> Method:
-    """A method with its default hyper-parameters but, for a fitted one, few steps."""
+    """A method with its default hyper-parameters but, for a fitted one, those of its fast preset and few steps."""
     if issubclass(kind, Fitted):
-        choices = {"steps": 6, **choices}
+        choices = {**kind.presets.get("fast", {}), "steps": 6, **choices}
     return kind(**choices)

@@ -9,9 +9,11 @@ from contracts.method import StopsByTile, outcome
 from contracts.toys import toy
 from torch import Tensor, nn
 
+from il_models.average import Average
 from il_models.draw import Draw
-from il_models.fitting import Budget, FitRecord, Status, VarianceMinimum, fit
+from il_models.fitting import Budget, Discrepancy, FitRecord, RiskMinimum, Status, Stopper, VarianceMinimum, fit
 from il_models.fitting.record import CURVE_POINTS, joined, thinned
+from il_models.fitting.withholding import without
 from il_models.method import Direct, Fitted, Method
 from il_models.nets import Nets
 from il_models.problem import Problem
@@ -246,3 +248,97 @@ def test_problem_take_and_to() -> None:
     assert some.channels == 2
     assert torch.equal(some.seeds, problem.seeds[[0, 2]])
     assert torch.equal(problem.to(torch.device("cpu")).y, problem.y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk(Level):
+    """A constant that jumps after every step, of which the average is wanted."""
+
+    name: ClassVar[str] = "walk"
+    reads_measurement: ClassVar[bool] = False
+    averaged: Average | None = None
+    own_stopper: Stopper | None = None
+    share: float = 0.0
+    jump: float = 0.0
+
+    @property
+    def average(self) -> Average | None:
+        return self.averaged
+
+    @property
+    def stopper(self) -> Stopper | None:
+        return self.own_stopper
+
+    @property
+    def withheld(self) -> float:
+        return self.share
+
+    def after_step(self, nets: Nets, draw: Draw, step: int) -> None:
+        nets.weights["level"].add_(self.jump * draw.normal(1))
+
+
+def test_the_average_of_all_estimates_and_their_spread() -> None:
+    _, problem = toy(2)
+    wanted = Average(every=5, first=60, spread=True)
+    done = fit(problem, Walk(steps=100, jump=0.05, averaged=wanted))
+    lone = [fit(problem, Walk(steps=k, jump=0.05)).x for k in range(60, 101, 5)]
+    assert torch.allclose(done.x, torch.stack(lone).mean(0), atol=1e-5)
+    assert done.std is not None
+    assert torch.allclose(done.std, torch.stack(lone).std(0, correction=0), atol=1e-5)
+    assert float(done.std.mean()) > 0.01
+
+
+def test_an_exponential_average_forgets() -> None:
+    _, problem = toy(1)
+    done = fit(problem, Walk(steps=40, averaged=Average(every=10, keep=0.5)))
+    a, b, c, d = (fit(problem, Walk(steps=k)).x for k in (10, 20, 30, 40))
+    assert torch.allclose(done.x, 0.125 * a + 0.125 * b + 0.25 * c + 0.5 * d, atol=1e-5)
+    assert done.std is None
+
+
+def test_an_average_is_that_of_the_best_step() -> None:
+    _, problem = toy(1)
+    stopper = Discrepancy(factor=100.0, interval=30)  # at its first look
+    done = fit(problem, Walk(steps=90, averaged=Average(every=10)), stopper=stopper)
+    assert done.records[0].best_step == 30
+    assert torch.allclose(done.x, torch.stack([fit(problem, Walk(steps=k)).x for k in (10, 20, 30)]).mean(0), atol=1e-6)
+
+
+def test_retired_mates_do_not_disturb_an_average() -> None:
+    _, problem = toy(3)
+    method = Walk(steps=50, jump=0.05, averaged=Average(every=5, keep=0.9))
+    together = fit(problem, method, stopper=StopsByTile([50, 10, 30]))
+    for tile, steps in enumerate((50, 10, 30)):
+        alone = fit(problem.take(torch.tensor([tile])), method, stopper=StopsByTile([steps]))
+        assert torch.equal(alone.x[0], together.x[tile])
+
+
+def test_withheld_pixels_are_not_in_the_fit_and_are_told() -> None:
+    _, problem = toy(2, side=64)
+    done = fit(problem, Walk(steps=5, share=0.1))
+    assert done.unseen is not None
+    assert 0.07 < float(done.unseen.float().mean()) < 0.13
+    assert fit(problem, Walk(steps=5)).unseen is None
+    y = torch.where(done.unseen, 100.0, problem.y)
+    seen = without(replace(problem, y=y), 0.1)[0]
+    assert not bool((seen.mask & done.unseen).any())
+    assert float(seen.y.abs().max()) < 10
+
+
+def test_a_tile_that_overflows_keeps_its_withheld_pixels() -> None:
+    _, problem = toy(2)
+    done = fit(problem, Walk(steps=20, share=0.2, bad_seed=int(problem.seeds[1])))
+    assert done.records[1].status is Status.DIVERGED
+    assert torch.equal(done.x[1], problem.y[1])
+
+
+def test_the_methods_own_stopper_gives_way_to_a_given_one() -> None:
+    _, problem = toy(1)
+    method = Walk(steps=50, own_stopper=Budget(20))
+    assert fit(problem, method).records[0].steps == 20
+    assert fit(problem, method, stopper=Budget(30)).records[0].steps == 30
+
+
+def test_a_stopper_that_probes_refuses_networks_that_do_not_read_the_measurement() -> None:
+    with pytest.raises(ValueError, match="held-out"):
+        fit(toy(1)[1], Walk(), stopper=RiskMinimum())

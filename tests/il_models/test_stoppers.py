@@ -2,15 +2,31 @@
 
 import pytest
 import torch
-from contracts.stopper import StopperContract
+from contracts.stopper import StopperContract, look_at
+from contracts.toys import SIGMA, toy
+from torch import Tensor
 
-from il_models.fitting import Budget, FirstOf, Plateau, Stopper, VarianceMinimum
+from il_models.fitting import (
+    Budget,
+    Discrepancy,
+    FirstOf,
+    HeldOut,
+    MovingVariance,
+    Plateau,
+    RiskMinimum,
+    Stopper,
+    VarianceMinimum,
+)
 
 KNOWN: dict[str, Stopper] = {
     "budget": Budget(50),
     "plateau": Plateau(patience=40, drop=0.01, interval=10),
     "variance": VarianceMinimum(window=8, patience=30),
     "variance, every second": VarianceMinimum(window=8, patience=30, interval=2),
+    "moving variance": MovingVariance(patience=30, first=5),
+    "held-out": HeldOut(patience=30, interval=2),
+    "risk": RiskMinimum(patience=30, interval=2),
+    "discrepancy": Discrepancy(factor=0.9, interval=2),
     "first of three": FirstOf((VarianceMinimum(window=8, patience=60), Plateau(40, 0.01, 10), Budget(120))),
     "first of a first": FirstOf((FirstOf((Plateau(40, 0.01, 20), Budget(100))), Budget(90))),
 }
@@ -23,30 +39,38 @@ class TestStoppers(StopperContract):
         return KNOWN[name]
 
 
+def _kinds(kind: type) -> set[type]:
+    return {kind}.union(*(_kinds(each) for each in kind.__subclasses__()))
+
+
 def test_none_is_forgotten() -> None:
-    own = {kind for kind in Stopper.__subclasses__() if kind.__module__.startswith("il_models.")}
-    assert own == {type(stopper) for stopper in KNOWN.values()}
+    own = {kind for kind in _kinds(Stopper) if kind.__module__.startswith("il_models.fitting")}
+    assert {kind for kind in own if not kind.__name__.startswith("_")} == {type(stopper) for stopper in KNOWN.values()}
 
 
 def test_plateau_stops_when_the_loss_has_levelled_out() -> None:
-    stopper = Plateau(patience=100, drop=0.01, interval=10)
-    state, told = stopper.start(1, torch.device("cpu")), 0
+    stopper, problem = Plateau(patience=100, drop=0.01, interval=10), toy(1)[1]
+    state, told = stopper.start(problem), 0
     for step in range(10, 1000, 10):
-        state, stop, _ = stopper.update(state, step, torch.tensor([max(1 - step / 300, 0.1)]), None)
+        loss = torch.tensor([max(1 - step / 300, 0.1)])
+        state, stop, _ = stopper.update(state, look_at(problem, step, loss, None))
         if stop:
             told = step
             break
     assert 300 < told < 700
 
 
-def test_variance_minimum_keeps_the_estimate_of_the_minimum() -> None:
-    stopper = VarianceMinimum(window=5, patience=50)
+@pytest.mark.parametrize(
+    "stopper", [VarianceMinimum(window=5, patience=50), MovingVariance(patience=50, first=5, share=0.3)]
+)
+def test_variance_minimum_keeps_the_estimate_of_the_minimum(stopper: Stopper) -> None:
     random = torch.Generator().manual_seed(0)
-    state, best_step = stopper.start(1, torch.device("cpu")), 0
+    problem = toy(1)[1]
+    state, best_step = stopper.start(problem), 0
     for step in range(1, 400):
         spread = abs(step - 120) / 100 + 0.02  # calmest at step 120
-        x = spread * torch.randn(1, 1, 30, 30, generator=random)
-        state, stop, best = stopper.update(state, step, torch.zeros(1), x)
+        x = spread * torch.randn(problem.y.shape, generator=random)
+        state, stop, best = stopper.update(state, look_at(problem, step, torch.zeros(1), x))
         best_step = step if bool(best) else best_step
         if stop:
             break
@@ -54,10 +78,51 @@ def test_variance_minimum_keeps_the_estimate_of_the_minimum() -> None:
     assert 160 < step < 190
 
 
+def way(step: int) -> tuple[Tensor, Tensor, float]:
+    """From grey over the scene (at step 100) to the measurement (step 200): estimate, true MSE, and its slope."""
+    clean, problem = toy(1, side=64)
+    share = max(step - 100, 0) / 100
+    x = clean.mean() + (clean - clean.mean()) * min(step / 100, 1) + share * (problem.y - clean)
+    return x, ((x - clean) ** 2).mean(), share
+
+
+@pytest.mark.parametrize("stopper", [HeldOut(patience=40, interval=5), RiskMinimum(patience=40, interval=5)])
+def test_stops_near_the_truth_of_a_fit_that_goes_on_to_the_noise(stopper: Stopper) -> None:
+    _, problem = toy(1, side=64)
+    fresh = problem.y + 0
+    unseen = problem.mask.clone()
+    state, best_step = stopper.start(problem), 0
+    for step in range(5, 200, 5):
+        x, _, share = way(step)
+        if isinstance(stopper, HeldOut):  # the fit does not know the pixel: what it makes of its neighbours' noise errs
+            x = x - share * (problem.y - way(100)[0]) + share * torch.roll(problem.y - way(100)[0], 1, -1)
+        look = look_at(problem, step, torch.zeros(1), x)
+        look = type(look)(step, look.loss, problem, unseen, x, lambda y, x=x, share=share: x + share * (y - fresh))
+        state, stop, best = stopper.update(state, look)
+        best_step = step if bool(best) else best_step
+        if stop:
+            break
+    assert 85 <= best_step <= 120
+    assert step < 195
+
+
+def test_discrepancy_stops_when_the_residual_reaches_the_noise() -> None:
+    clean, problem = toy(1, side=64)
+    stopper = Discrepancy(interval=1)
+    told = []
+    for far in (3 * SIGMA, 0.5 * SIGMA, 0.0):
+        x = clean + far
+        told.append(int(stopper.update({}, look_at(problem, 1, torch.zeros(1), x)).stop))
+    assert told[0] == 0
+    assert told[1] == 0
+    x = clean + 0.2 * (problem.y - clean)
+    assert int(stopper.update({}, look_at(problem, 1, torch.zeros(1), x)).stop) == 1
+
+
 def test_first_of_gives_the_first_reason() -> None:
     stopper = FirstOf((Budget(20), Budget(10)))
-    state = stopper.start(2, torch.device("cpu"))
-    state, stop, _ = stopper.update(state, 10, torch.zeros(2), None)
+    problem = toy(2)[1]
+    _, stop, _ = stopper.update(stopper.start(problem), look_at(problem, 10, torch.zeros(2), None))
     assert stop.tolist() == [2, 2]
     assert stopper.reasons[1] == "budget"
     assert stopper.every == 10

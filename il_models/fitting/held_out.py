@@ -1,0 +1,125 @@
+"""Stoppers that hold an estimate against the measurement: pixels kept from the fit, risk, the level of the noise."""
+
+from dataclasses import dataclass
+
+import torch
+
+from il_models.draw import Draw
+from il_models.fitting.lowest import lowest_yet, undercut
+from il_models.metrics import mean
+from il_models.problem import Problem
+from il_models.risk import probed, sure
+from il_models.stopper import Decision, Look, State, Stopper
+
+PROBE_SALT = 0x57095  # these probes are neither the draws of the fit nor those of its final risk
+
+
+@dataclass(frozen=True)
+class _Watching(Stopper):
+    patience: int = 500
+    interval: int = 10
+
+    @property
+    def every(self) -> int:
+        """Looked at every `interval` steps."""
+        return self.interval
+
+    @property
+    def watches_estimate(self) -> bool:
+        """It compares estimates."""
+        return True
+
+    def start(self, problem: Problem) -> State:
+        """Nothing was compared yet."""
+        return lowest_yet(problem)
+
+
+@dataclass(frozen=True)
+class HeldOut(_Watching):
+    """Stops when the error at pixels that were kept from the fit found no new minimum for `patience` steps.
+
+    Needs no noise level; for noise that is independent between pixels, otherwise the neighbours tell. The single-image
+    form of the validation set of Yaman, Hosseini and Akcakaya, "Zero-Shot Self-Supervised Learning", ICLR 2022.
+
+    share: of the measured pixels.
+    """
+
+    share: float = 0.03
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The error has passed its minimum."""
+        return ("held-out minimum",)
+
+    @property
+    def withholds(self) -> float:
+        """The pixels that it looks at."""
+        return self.share
+
+    def decide(self, state: State, look: Look) -> Decision:
+        """Compares the error at the held-out pixels; a tile without such pixels goes on."""
+        error = mean((look.problem.A(look.estimate) - look.problem.y) ** 2, look.unseen)
+        none = look.unseen.flatten(1).sum(1) == 0
+        return undercut(state, look.step, torch.where(none, torch.full_like(error, torch.inf), error), self.patience)
+
+
+@dataclass(frozen=True)
+class RiskMinimum(_Watching):
+    """Stops when Stein's unbiased risk estimate, with fresh probes each time, found no new minimum.
+
+    Needs the noise level, and networks that read the measurement. Its last values are averaged exponentially, for one
+    probe alone is too noisy to be a minimum; the price is that the minimum is found a few looks late.
+    """
+
+    keep: float = 0.7
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The risk has passed its minimum."""
+        return ("risk minimum",)
+
+    @property
+    def needs_measurement(self) -> bool:
+        """Without it nothing would answer to a probe."""
+        return True
+
+    def decide(self, state: State, look: Look) -> Decision:
+        """Probes the networks and compares the averaged risk."""
+        probes = Draw(look.problem.seeds ^ PROBE_SALT, calls=look.step)
+        risk = sure(look.problem, probed(look.problem, look.estimate, look.again, probes))
+        before = state.get("risk", risk)
+        risk = self.keep * before + (1 - self.keep) * risk
+        return undercut({**state, "risk": risk}, look.step, risk, self.patience)
+
+
+@dataclass(frozen=True)
+class Discrepancy(Stopper):
+    """Stops when the residual is no larger than the noise: mean of ((A x - y) / sigma)^2 at most `factor` squared.
+
+    Morozov's discrepancy principle (1966). Needs the noise level.
+    """
+
+    factor: float = 1.0
+    interval: int = 10
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The residual has reached the noise."""
+        return ("residual reached the noise",)
+
+    @property
+    def every(self) -> int:
+        """Looked at every `interval` steps."""
+        return self.interval
+
+    @property
+    def watches_estimate(self) -> bool:
+        """The residual is the estimate's."""
+        return True
+
+    def decide(self, state: State, look: Look) -> Decision:
+        """Compares the residual with the noise; the step that reaches it is the best."""
+        seen = look.problem.A(look.estimate)
+        residual = mean(((seen - look.problem.y) / look.problem.noise.sigma(seen)) ** 2, look.problem.mask)
+        stop = (residual <= self.factor**2).long()
+        return Decision(state, stop, torch.ones_like(stop, dtype=torch.bool))

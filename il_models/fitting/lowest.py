@@ -1,0 +1,26 @@
+"""The lowest value of a criterion yet, its step, and whether patience is over."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from il_models.problem import Problem
+from il_models.stopper import Decision, State
+
+
+def lowest_yet(problem: Problem) -> State:
+    """Before the first value."""
+    blank = torch.full((problem.b,), torch.inf, device=problem.y.device)
+    return {"lowest": blank, "since": torch.zeros_like(blank)}
+
+
+def undercut(state: State, step: int, value: Float[Tensor, " b"], patience: int) -> Decision:
+    """Best where the value is the lowest yet; stops where it was not for `patience` steps.
+
+    A value of inf counts for nothing, and before the first finite one every step is the best so far.
+    """
+    lower = value < state["lowest"]
+    lowest = torch.where(lower, value, state["lowest"])
+    since = torch.where(lower, torch.full_like(state["since"], step), state["since"])
+    stop = ((step - since >= patience) & lowest.isfinite()).long()
+    return Decision({**state, "lowest": lowest, "since": since}, stop, lower | ~lowest.isfinite())

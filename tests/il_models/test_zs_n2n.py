@@ -10,10 +10,10 @@ from contracts.toys import toy
 from PIL import Image
 from torch import Tensor
 
+from il_models import views
 from il_models.degradations import Identity
 from il_models.draw import Draw
 from il_models.fitting import fit
-from il_models.methods import zs_n2n
 from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import mse, psnr
 from il_models.nets import Nets, seeded_networks
@@ -73,35 +73,6 @@ def test_cells_that_were_not_measured_wholly_take_no_part() -> None:
     assert torch.equal(*losses)
 
 
-def test_crops_are_pieces_at_even_places() -> None:
-    _, problem = toy(3, side=64)
-    place = torch.arange(64 * 64).reshape(1, 1, 64, 64).float().expand(3, 1, 64, 64)
-    numbered = replace(problem, y=place)
-    method = ZeroShotNoise2Noise(crop=16)
-    measured = method.prepare(numbered, Draw(problem.seeds))["measured"]
-    draw, corners = Draw(problem.seeds), set()
-    for _ in range(60):
-        y, mask = zs_n2n._cropped(numbered, measured, draw, 16, 16)
-        assert y.shape == mask.shape == (3, 1, 16, 16)
-        corner = y[:, :, :1, :1]
-        assert torch.equal(y - corner, (place - place[:, :, :1, :1])[..., :16, :16])
-        corners |= {(int(n) // 64, int(n) % 64) for n in corner.flatten()}
-    assert {row % 2 for row, _ in corners} == {column % 2 for _, column in corners} == {0}
-    assert min(row for row, _ in corners) == 0
-    assert max(column for _, column in corners) == 48
-
-
-def test_crops_go_where_something_was_measured() -> None:
-    _, problem = toy(1, side=128)
-    mask = torch.zeros_like(problem.mask)
-    mask[..., :64] = True
-    half = replace(problem, mask=mask)
-    method = ZeroShotNoise2Noise(crop=16)
-    measured, draw = method.prepare(half, Draw(half.seeds))["measured"], Draw(half.seeds)
-    shares = [float(zs_n2n._cropped(half, measured, draw, 16, 16)[1].float().mean()) for _ in range(100)]
-    assert sum(shares) / len(shares) > 0.85  # a blind crop would find a half
-
-
 @pytest.mark.parametrize("sides", [(64, 12), (12, 64), (32, 34)])
 def test_tiles_narrower_than_a_crop(sides: tuple[int, int]) -> None:
     _, problem = toy(2, side=64)
@@ -124,17 +95,13 @@ def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     nets = nets_of(problem)
     whole = PAPER.estimate(nets, {}, problem, Draw(problem.seeds))
     for rows in (1, 7, 64):
-        monkeypatch.setattr(zs_n2n, "STRIP", rows * 64)
+        monkeypatch.setattr(views, "STRIP", rows * 64)
         strips = PAPER.estimate(nets, {}, problem, Draw(problem.seeds))
         assert torch.allclose(strips, whole, atol=1e-5)
 
 
 def test_views() -> None:
-    """Eight different planes, each undone; a network that ignores direction gives the same from all."""
-    x = torch.arange(12.0).reshape(1, 1, 3, 4)
-    turned = [zs_n2n._turned(x, view) for view in range(8)]
-    assert len({tuple(t.flatten().tolist()) + tuple(t.shape) for t in turned}) == 8
-    assert all(torch.equal(zs_n2n._undone(t, view), x) for view, t in enumerate(turned))
+    """A network that ignores direction gives the same from all."""
     _, problem = toy(2, side=16)
     nets = nets_of(problem)
     level = nets.replaced({name: value.mean((-1, -2), keepdim=True).expand_as(value) if value.ndim == 5 else value

@@ -73,7 +73,7 @@ def _problem(b: int) -> Problem:
     corners = torch.arange(b) * 5 % 380
     clean = torch.stack([picture[c : c + SIDE, c : c + SIDE] for c in corners.tolist()])[:, None]
     y = clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-    noise = Noise(torch.zeros(b, 1), torch.full((b, 1), 0.01), torch.zeros(b))
+    noise = Noise(torch.zeros(b, 1), torch.full((b, 1), 0.01), torch.zeros(b, 2))
     return Problem(y, Identity(), noise, torch.ones_like(y, dtype=torch.bool), torch.arange(b))
 
 

@@ -68,7 +68,7 @@ def noisy(x: Tensor, sigma: float, seed: int = 0) -> Tensor:
 def gaussian_problem(y: Tensor, sigma: float, seed: int = 0) -> Problem:
     """Denoising of (b, c, h, w) of 0 to 1 with known sigma, in units of 1 / 255."""
     b, c = y.shape[:2]
-    noise = Noise(torch.zeros(b, c), torch.full((b, c), (sigma / 255) ** 2), torch.zeros(b))
+    noise = Noise(torch.zeros(b, c), torch.full((b, c), (sigma / 255) ** 2), torch.zeros(b, 2))
     return Problem(y, Identity(), noise, torch.ones(b, 1, *y.shape[2:], dtype=torch.bool), torch.arange(b) + seed)
 
 

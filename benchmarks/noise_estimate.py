@@ -41,7 +41,7 @@ def gaussian_rows(images: Sequence[np.ndarray], width: float) -> list[list[objec
             y = image + noise
             estimate = found(y)
             errors.append(float(sigma_error(estimate, y.mean(), float(sigma**2))))
-            correlations.append(estimate.correlation)
+            correlations.append(estimate.colour)
             low, high = np.quantile(y, (0.01, 0.99))
             dependent += is_signal_dependent(estimate.gain, estimate.variance, float(low), float(high))
             true = float((noise[:, 1:] * noise[:, :-1]).mean() / sigma**2)
@@ -89,7 +89,7 @@ def real_row(pair: Pair) -> list[object]:
     true = max(lags, key=abs) / residual.var()
     numbers = [f"{number:.3g}" for number in (gain, estimate.gain, offset, estimate.variance)]
     mean, worst = float(np.abs(errors).mean()), float(errors[np.abs(errors).argmax()])
-    return [pair.name, *numbers, mean, worst, float(true), estimate.correlation]
+    return [pair.name, *numbers, mean, worst, float(true), estimate.colour]
 
 
 def _spread(errors: list[float]) -> tuple[float, float, float]:

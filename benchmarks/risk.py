@@ -69,7 +69,7 @@ def scenes(quick: bool) -> Iterator[Scene]:
         everywhere = torch.ones(1, 1, *pair.clean.shape, dtype=torch.bool)
         clean = affine_match(pair.clean[None, None], pair.noisy[None, None], everywhere)
         twin = (expected_stabilised(clean, ready.noise) - ready.offset) / ready.scale
-        name = "real, white" if ready.problem.noise.correlation.abs() < 0.25 else "real, coloured"
+        name = "real, white" if ready.problem.noise.colour.abs() < 0.25 else "real, coloured"
         corners = [(64, 64), (320, 320)]
         yield Scene(name, ready.problem, twin, corners[: 1 if quick else 2])
         if quick:
@@ -159,7 +159,7 @@ def findings(scene: Scene, number: int, long: bool) -> Iterator[Finding]:
                 unit=risks[1],
                 own=risks[2],
                 ratio=float(std(residual, problem.mask)),
-                correlation=float(autocorrelation(residual, problem.mask) - problem.noise.correlation),
+                correlation=float(autocorrelation(residual, problem.mask) - problem.noise.correlation.mean(1)),
             )
 
 

@@ -1,24 +1,40 @@
 """The nouns of a plan: what was measured of an input, how it is cut, and which shards are restored together."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
 
 from tasks.tiling import TileGrid
 
 PLAN = "plan.json"  # where a run keeps it, below its work folder
 
-PIXELS_VERSION = "1"  # raised when a change of the code changes restored pixels: part of every key
+PIXELS_VERSION = "2"  # raised when a change of the code changes restored pixels: part of every key
+
+
+def _per_axis(value: Any) -> Any:
+    """Plans of pixels version 1 kept one number. They are never resumed, but `status` still shows them."""
+    return (value, value) if isinstance(value, int | float) else value
 
 
 @dataclass(frozen=True)
 class ChannelNoise:
-    """Noise of one channel in data units: Var[y | x] = gain x + variance; correlation: of neighbouring pixels."""
+    """Noise of one channel in data units: Var[y | x] = gain x + variance.
+
+    correlation: of neighbouring pixels along y and along x.
+    """
 
     gain: float
     variance: float
-    correlation: float = 0.0
+    correlation: Annotated[tuple[float, float], BeforeValidator(_per_axis)] = (0.0, 0.0)
+
+
+def correlation_of(channels: Iterable[ChannelNoise]) -> tuple[float, float]:
+    """The correlation of noise along y and along x: that of the channel where it is of the largest magnitude."""
+    along_y, along_x = zip(*(noise.correlation for noise in channels), strict=True)
+    return max(along_y, key=abs), max(along_x, key=abs)
 
 
 @dataclass(frozen=True)

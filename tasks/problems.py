@@ -16,7 +16,7 @@ from il_models.degradations import Identity
 from il_models.method import Method
 from il_models.noise import Noise, StabilisedNoise, inverse_stabilised, stabilised
 from il_models.problem import Problem
-from tasks.plan import InputPlan
+from tasks.plan import InputPlan, correlation_of
 from tasks.tiling import AXES, Box
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _intensity(windows: list[Window], device: torch.device) -> Intensity:
         variance=_per_channel(
             windows, lambda entry, c: entry.survey.noise[c].variance if entry.stabilised else 1.0, device
         ),
-        correlation=torch.zeros(len(windows), device=device),
+        correlation=torch.zeros(len(windows), 2, device=device),
     )
     low = _per_channel(windows, lambda entry, c: entry.survey.offset[c], device)
     high = low + _per_channel(windows, lambda entry, c: entry.survey.scale[c], device)
@@ -143,7 +143,7 @@ def _intensity(windows: list[Window], device: torch.device) -> Intensity:
 
 def _unscaled(windows: list[Window], device: torch.device) -> Intensity:
     ones = _per_channel(windows, lambda entry, c: 1.0, device)
-    return Intensity(Noise(0 * ones, ones, 0 * ones[:, 0]), 0 * ones, ones)
+    return Intensity(Noise(0 * ones, ones, torch.zeros(len(windows), 2, device=device)), 0 * ones, ones)
 
 
 def _noise(windows: list[Window], intensity: Intensity, device: torch.device) -> StabilisedNoise:
@@ -155,7 +155,7 @@ def _noise(windows: list[Window], intensity: Intensity, device: torch.device) ->
         noise, middle = entry.survey.noise[c], (entry.survey.low[c] + entry.survey.high[c]) / 2
         return max(noise.gain * middle + noise.variance, 0.0)
 
-    correlation = [max(noise.correlation for noise in window.entry.survey.noise[window.channels]) for window in windows]
+    correlation = [correlation_of(window.entry.survey.noise[window.channels]) for window in windows]
     return StabilisedNoise(
         gain=torch.zeros_like(intensity.scale),
         variance=_per_channel(windows, variance, device) / intensity.scale**2,

@@ -39,7 +39,7 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
     columns = {
         "residual_ratio": std(residual, seen.mask) / expected,
         "residual_mean": mean(residual, seen.mask) / expected,
-        "residual_correlation": autocorrelation(residual, seen.mask) - problem.noise.correlation,
+        "residual_correlation": autocorrelation(residual, seen.mask) - problem.noise.correlation.mean(1),
         "risk": risk,
         "risk_psnr": -10 * torch.log10(risk.clamp(min=RESOLUTION) * power),
     }

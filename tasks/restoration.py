@@ -14,6 +14,7 @@ from il_models.method import Fitted, Method
 from il_models.nets import Nets
 from il_models.problem import Problem
 from il_models.risk import Estimate, best_share, mixture
+from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
 from tasks.quality import estimate_of, judge, true_psnr
 from tasks.starts import Start, channel_group
@@ -167,7 +168,7 @@ def _noise_columns(tile: Tile) -> dict[str, float]:
     return {
         "noise_sigma": float(np.mean(sigma)),
         "noise_gain": float(np.mean([own.gain for own in noise])),
-        "noise_correlation": float(max(own.correlation for own in noise)),
+        "noise_correlation": float(max(correlation_of(noise), key=abs)),
     }
 
 

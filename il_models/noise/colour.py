@@ -13,29 +13,30 @@ WHITE, COLOURED = 0.1, 0.25  # correlations that a white and a coloured noise su
 NOISE, TEXTURE = 1.1, 1.4  # how much more energy less flat blocks have when they hold noise, or texture
 
 
-def colour(blocks: Blocks, gain: float, variance: float) -> tuple[float, float]:
-    """The lag-1 correlation of the noise, and by what its variance exceeds that of its highest frequencies.
+def colour(blocks: Blocks, gain: float, variance: float) -> tuple[tuple[float, float], float]:
+    """The lag-1 correlation of the noise along y and x, and by what its variance exceeds its highest frequencies.
 
     Args:
         blocks: of one channel.
         gain, variance: the noise as its highest frequencies show it.
 
     Blocks are judged flat by the coefficients of one parity of u + v and measured in those of the other, so that for
-    white noise nothing is biased. The correlation is the larger one of rows and columns (scan lines have only one).
+    white noise nothing is biased. Scan lines are correlated along one axis only; the larger of the two decides.
     Texture that reaches even the flattest blocks looks like colour, but unlike noise it grows from the flattest blocks
     to less flat ones; the factor comes in gradually as the correlation is sure and texture is not in sight.
     """
     if len(blocks.mean) < SIDE**2:
-        return 0.0, 1.0
+        return (0.0, 0.0), 1.0
     blocks = without(blocks, blocks.plateau)  # at its border a plateau looks like flat, low-frequency noise
     spectrum = _flat_spectrum(blocks, gain, variance, FLAT)
     growth = float(_flat_spectrum(blocks, gain, variance, LESS_FLAT).mean() / spectrum.mean())
     cosine = torch.cos(math.pi * torch.arange(SIDE, dtype=torch.float64) / SIDE)
-    shares = [float((spectrum * c).sum() / spectrum.sum()) for c in (cosine, cosine[:, None])]
     # the cosine transform mirrors a block at its border: 7 of 8 neighbours in a row are real, one is the pixel itself
-    correlation = max(((SIDE * share - 1) / (SIDE - 1) for share in shares), key=abs)
-    share = _ramp(correlation, WHITE, COLOURED) * _ramp(growth, TEXTURE, NOISE)
-    return correlation, float(spectrum.mean().clamp(min=1)) ** share
+    along_y, along_x = (
+        (SIDE * float((spectrum * wave).sum() / spectrum.sum()) - 1) / (SIDE - 1) for wave in (cosine[:, None], cosine)
+    )
+    share = _ramp(max(along_y, along_x, key=abs), WHITE, COLOURED) * _ramp(growth, TEXTURE, NOISE)
+    return (along_y, along_x), float(spectrum.mean().clamp(min=1)) ** share
 
 
 def _ramp(x: float, zero: float, one: float) -> float:

@@ -13,15 +13,21 @@ from il_models.noise.colour import colour
 FLAT = 0.05  # part of the blocks of a bin that counts as flat
 HIGH = 9  # coefficients with u + v of at least this are read as noise
 PER_BIN, BINS = 200, 16
+UNKNOWN_COLOUR = (0.0, 0.0)
 FEW = 16  # blocks under which pixels are read instead
 
 
 class NoiseEstimate(NamedTuple):
-    """Var[y | x] = gain x + variance in data units, and the lag-1 correlation of the noise."""
+    """Var[y | x] = gain x + variance in data units, and the lag-1 correlation of the noise along y and along x."""
 
     gain: float
     variance: float
-    correlation: float
+    correlation: tuple[float, float]
+
+    @property
+    def colour(self) -> float:
+        """The correlation of larger magnitude."""
+        return max(self.correlation, key=abs)
 
 
 def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]) -> NoiseEstimate:
@@ -43,14 +49,14 @@ def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
     valid = valid & values.isfinite()
     values = torch.where(valid, values, torch.zeros_like(values))
     if not bool(valid.any()):
-        return NoiseEstimate(0.0, 0.0, 0.0)
+        return NoiseEstimate(0.0, 0.0, UNKNOWN_COLOUR)
     seen = values[valid]
     top = _saturation(seen)
     valid = valid & (values < top)
     blocks = blocks_of(values, valid, _piled_bottom(seen))
     blocks = without(blocks, blocks.clipped)
     if len(blocks.mean) < FEW:
-        return NoiseEstimate(0.0, max(_variance_of_differences(values, valid), _rounding(seen)), 0.0)
+        return NoiseEstimate(0.0, max(_variance_of_differences(values, valid), _rounding(seen)), UNKNOWN_COLOUR)
     gain, variance = _line(*_envelope(blocks, top))
     variance = max(variance, -gain * float(blocks.mean.min()))
     correlation, factor = colour(blocks, gain, variance)

@@ -82,7 +82,7 @@ def _table(gain: float, variance: float) -> tuple[Tensor, Tensor]:
     nodes, weights = (torch.from_numpy(part) for part in np.polynomial.hermite_e.hermegauss(16))
     y = gain * counts[:, None] + offset + read * nodes
     one = torch.ones(1, 1, dtype=torch.float64)
-    d = stabilised(y[None, None], Noise(gain * one, variance * one, one[0]))[0, 0]
+    d = stabilised(y[None, None], Noise(gain * one, variance * one, torch.zeros(1, 2)))[0, 0]
     photons = torch.from_numpy(PHOTONS)[:, None]
     log = torch.special.xlogy(counts, photons) - photons - torch.lgamma(counts + 1)
     first, second = ((log.exp() @ (d**power @ weights)) / weights.sum() for power in (1, 2))

@@ -18,7 +18,12 @@ class Noise:
 
     gain: Float[Tensor, "b c"]
     variance: Float[Tensor, "b c"]
-    correlation: Float[Tensor, " b"]  # lag-1 correlation between neighbouring pixels; 0 for white noise
+    correlation: Float[Tensor, "b 2"]  # lag-1 correlation along y and along x; 0 for white noise
+
+    @property
+    def colour(self) -> Float[Tensor, " b"]:
+        """How far the noise is from white: its correlation along y or x, whichever is of larger magnitude."""
+        return self.correlation.gather(1, self.correlation.abs().argmax(1, keepdim=True))[:, 0]
 
     def sigma(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
         """Standard deviation of the noise at image values x, in the units of x."""

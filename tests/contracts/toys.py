@@ -32,7 +32,7 @@ def toy(b: int = 3, channels: int = 1, side: int = 32, sigma: float = SIGMA, see
     clean = scenes(b, channels, side)
     seeds = torch.arange(b) * 1000 + seed
     y = clean + sigma * Draw(seeds).normal(channels, side, side)
-    noise = Noise(torch.zeros(b, channels), torch.full((b, channels), sigma**2), torch.zeros(b))
+    noise = Noise(torch.zeros(b, channels), torch.full((b, channels), sigma**2), torch.zeros(b, 2))
     return clean, Problem(y, Identity(), noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
 
 

@@ -36,7 +36,7 @@ def test_channels_with_noise_of_their_own_are_restored_jointly() -> None:
 
 def test_a_volume() -> None:
     y = torch.rand(1, 1, 6, 16, 12)
-    noise = Noise(torch.zeros(1, 1), torch.full((1, 1), 0.01), torch.zeros(1))
+    noise = Noise(torch.zeros(1, 1), torch.full((1, 1), 0.01), torch.zeros(1, 2))
     problem = Problem(y, Identity(), noise, torch.ones_like(y, dtype=torch.bool), torch.arange(1))
     assert NonLocalMeans().estimate(problem).shape == y.shape
 
@@ -45,6 +45,6 @@ def test_a_volume() -> None:
 def test_cameraman(shared_data: Path) -> None:
     x = torch.from_numpy(np.asarray(Image.open(shared_data / "classic/set12/01.png"), np.float32) / 255)[None, None]
     y = x + 25 / 255 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    noise = Noise(torch.zeros(1, 1), torch.full((1, 1), (25 / 255) ** 2), torch.zeros(1))
+    noise = Noise(torch.zeros(1, 1), torch.full((1, 1), (25 / 255) ** 2), torch.zeros(1, 2))
     problem = Problem(y, Identity(), noise, torch.ones_like(y, dtype=torch.bool), torch.arange(1))
     assert float(psnr(NonLocalMeans().estimate(problem), x, 1.0, problem.mask)) > 28.3

@@ -54,7 +54,7 @@ def test_channels_have_their_own_sigma() -> None:
 
 def test_noise_that_grows_with_the_signal() -> None:
     clean, problem = toy(2, side=128)
-    noise = Noise(torch.full((2, 1), 0.02), torch.zeros(2, 1), torch.zeros(2))
+    noise = Noise(torch.full((2, 1), 0.02), torch.zeros(2, 1), torch.zeros(2, 2))
     y = clean + noise.sigma(clean) * (problem.y - clean) / 0.1
     photons = replace(problem, y=y, noise=noise)
     risk = sure(photons, probed(photons, 0.7 * y + 0.15, lambda z: 0.7 * z + 0.15, probes(problem)))

@@ -130,7 +130,7 @@ def test_bands_are_restored_jointly() -> None:
     """Two bands of one scene, the second far noisier: together it gets more of the first one's structure."""
     clean, problem = toy(1, channels=1, side=64, sigma=0.05)
     second = clean + 0.3 * Draw(problem.seeds + 5).normal(1, 64, 64)
-    noise = Noise(torch.zeros(1, 2), torch.tensor([[0.05**2, 0.3**2]]), torch.zeros(1))
+    noise = Noise(torch.zeros(1, 2), torch.tensor([[0.05**2, 0.3**2]]), torch.zeros(1, 2))
     both = Problem(torch.cat([problem.y, second], 1), Identity(), noise, problem.mask, problem.seeds)
     method = ZeroShotNoise2Noise(steps=200)
     together = fit(both, method).x[:, 1:]
@@ -160,7 +160,7 @@ def test_a_short_fit_of_cameraman(shared_data: Path) -> None:
     x = torch.from_numpy(np.asarray(Image.open(shared_data / "classic/set12/01.png"), np.float32) / 255)
     x = x[None, None, 64:192, 64:192]
     y = x + 25 / 255 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    noise = Noise(torch.zeros(1, 1), torch.full((1, 1), (25 / 255) ** 2), torch.zeros(1))
+    noise = Noise(torch.zeros(1, 1), torch.full((1, 1), (25 / 255) ** 2), torch.zeros(1, 2))
     problem = Problem(y, Identity(), noise, torch.ones_like(y, dtype=torch.bool), torch.arange(1))
     done = fit(problem, ZeroShotNoise2Noise(steps=700))
     assert float(psnr(done.x.clamp(0, 1), x, 1.0, problem.mask)) > 25.2

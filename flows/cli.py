@@ -189,7 +189,10 @@ def methods() -> None:
     for name, kind in known_methods().items():
         typer.echo(f"{name}: {kind.summary}\n    source: {kind.source}")
         chosen = ", ".join(f"{field.name}={field.default!r}" for field in fields(kind))
-        typer.echo(f"    {chosen or 'no fields'}\n")
+        typer.echo(f"    {chosen or 'no fields'}")
+        for preset, settings in kind.presets.items():
+            typer.echo(f"    preset {preset}: {', '.join(f'{key}={value!r}' for key, value in settings.items())}")
+        typer.echo("")
 
 
 @app.command()

@@ -64,6 +64,11 @@ class Fitted(Method):
             raise ValueError(f"steps = {self.steps} and rate = {self.rate}: steps must be 0 or more, the rate above 0.")
 
     @property
+    def can_share(self) -> bool:
+        """Whether one network can serve all tiles of an input (see `on_input`)."""
+        return type(self).on_input is not Fitted.on_input
+
+    @property
     def average(self) -> Average | None:
         """How estimates along the fit are averaged; None: a tile gets one of them, the last or the best."""
         return None

@@ -47,7 +47,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     (
         "risk",
         pa.float64(),
-        "estimated mean squared error (SURE) over the noise variance; 1 is no better than the input",
+        "estimated mean squared error (SURE, or at withheld pixels) over the noise variance; 1 is as bad as the input",
     ),
     ("risk_psnr", pa.float64(), "estimated PSNR in dB; peak = the input's scale; a risk below 0.03 counts as 0.03"),
     ("control_risk", pa.float64(), "the same as risk, of the classical control"),
@@ -55,6 +55,11 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         "skill",
         pa.float64(),
         "10 log10(control_risk / risk), dB, risks below 0.03 counting as 0.03: above 0 the method beats the control",
+    ),
+    (
+        "spread",
+        pa.float64(),
+        "rms of the estimate's own standard deviation over the noise (sampling methods); null where there is none",
     ),
     ("share", pa.float64(), "weight of the method in the result, the rest is the control's; null without a control"),
     ("residual_ratio", pa.float64(), "standard deviation of the residual over the expected noise; near 1 is right"),

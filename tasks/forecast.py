@@ -91,7 +91,7 @@ def forecast(plan: Plan, left: list[Lot], recipe: Recipe, calibration: Calibrati
     largest = max((_lot_pixels(lot, entries) for lot in left), default=0)
     batch = max((lot.batch for lot in left), default=1)
     tiles = sum(lot.tiles for lot in left)
-    shared = recipe.scope == "input"
+    shared = recipe.is_shared
     mosaic = min(SAMPLED_VALUES, max((math.prod(e.grid.shape) for e in touched), default=0)) if shared else 0
     full = 1 - np.mean([entry.survey.empty for entry in touched]) if touched else 1.0
     steps = recipe.own_steps if shared else getattr(recipe.restoration(), "steps", 0)

@@ -44,7 +44,7 @@ def grid_for(shape: Five, method: Method, recipe: Recipe) -> TileGrid:
 
 def is_local(method: Method, recipe: Recipe) -> bool:
     """Whether a pixel depends on nothing beyond the method's reach: then tiles need no blending, a cut is exact."""
-    shared = recipe.scope == "input" and recipe.own_steps == 0 and not recipe.is_mixed
+    shared = recipe.is_shared and recipe.own_steps == 0 and not recipe.is_mixed
     return method.reach is not None and (shared or not isinstance(method, Fitted))
 
 
@@ -61,7 +61,7 @@ def balanced(length: int, wanted: int, least: int = 1) -> int:
 
 def tile_work(method: Method, recipe: Recipe, pixels: int, channels: int) -> float:
     """Multiply-adds of one tile: its own steps, and one inference."""
-    if isinstance(method, Fitted) and recipe.scope == "input":
+    if isinstance(method, Fitted) and recipe.is_shared:
         return replace(method, steps=recipe.own_steps).work(pixels, channels)
     return method.work(pixels, channels)
 

@@ -78,7 +78,7 @@ def _cost(entry: InputPlan, method: Method, recipe: Recipe) -> tuple[float, floa
     """Work and pixels of a small input, its own start among them."""
     _, channels, _, height, width = entry.grid.window_shape
     tiles = entry.grid.tiles
-    start = method.work(height * width, channels) if recipe.scope == "input" else 0.0
+    start = method.work(height * width, channels) if recipe.is_shared else 0.0
     return tiles * tile_work(method, recipe, height * width, channels) + start, float(tiles * channels * height * width)
 
 

@@ -51,6 +51,12 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
     return _rows(columns)
 
 
+def spread_over_noise(problem: Problem, std: Tensor, owned: Tensor) -> list[float | None]:
+    """Root mean square of an estimate's standard deviation over the noise's, per tile, at the pixels that it owns."""
+    square = mean((std / problem.noise.nominal(problem.y)) ** 2, problem.mask & owned)
+    return [_number(value) for value in square.double().sqrt().tolist()]
+
+
 def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixels, affine: bool) -> dict[str, Any]:
     """True PSNR in dB of measurement, estimate and control against a clean twin over the pixels that the tile owns.
 

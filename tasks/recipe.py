@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from il_models.fitting import Budget, FirstOf, Plateau, Stopper, VarianceMinimum
+from il_models.fitting import Stopper, require_judge
 from il_models.method import Fitted, Method
 from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
+from tasks.stopping import StopperChoice, joined
 from tasks.validation import sentence
 
 RECIPES = Path(__file__).parents[1] / "deployments" / "recipes"
@@ -25,10 +26,11 @@ class _Choices(BaseModel):
 
 
 class MethodChoice(BaseModel):
-    """A method by name, with any of its own fields; `selfmend methods` lists them."""
+    """A method by name, one of its presets, and any of its own fields; `selfmend methods` lists them."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str = Field("zs_n2n", description="Restoration method: the name of a file in il_models/methods.")
+    preset: str | None = Field(None, description="Fields that belong together, such as 'fast'; others can be added.")
 
 
 class Tiling(_Choices):
@@ -48,46 +50,6 @@ class Output(_Choices):
     pyramid: bool = Field(True, description="Whether half-size copies are stored beside the full resolution.")
 
 
-class StopAtBudget(_Choices):
-    """Stop after so many steps."""
-
-    kind: Literal["budget"]
-    steps: int = Field(gt=0)
-
-    def made(self) -> Stopper:
-        """The stopper."""
-        return Budget(self.steps)
-
-
-class StopAtPlateau(_Choices):
-    """Stop when the loss no longer falls."""
-
-    kind: Literal["plateau"]
-    patience: int = Field(400, gt=0)
-    drop: float = Field(0.005, ge=0)
-    interval: int = Field(20, gt=0)
-
-    def made(self) -> Stopper:
-        """The stopper."""
-        return Plateau(self.patience, self.drop, self.interval)
-
-
-class StopAtVarianceMinimum(_Choices):
-    """Stop when the variance of the last estimates has passed its minimum (ES-WMV)."""
-
-    kind: Literal["variance_minimum"]
-    window: int = Field(100, gt=1)
-    patience: int = Field(1000, gt=0)
-    interval: int = Field(1, gt=0)
-
-    def made(self) -> Stopper:
-        """The stopper."""
-        return VarianceMinimum(self.window, self.patience, self.interval)
-
-
-StopperChoice = Annotated[StopAtBudget | StopAtPlateau | StopAtVarianceMinimum, Field(discriminator="kind")]
-
-
 class Recipe(_Choices):
     """All choices of a restoration; what is true of the data stands in the catalogue instead."""
 
@@ -95,12 +57,16 @@ class Recipe(_Choices):
         default_factory=lambda: MethodChoice(), description="Restoration method and its fields."
     )
     start: Literal["random"] = Field("random", description="Where a fit begins.")
-    scope: Literal["tile", "input"] = Field(
-        "input", description="tile: every tile its own network. input: one network per input, then own_steps per tile."
+    scope: Literal["auto", "tile", "input"] = Field(
+        "auto",
+        description="tile: every tile its own network. input: one network per input, then own_steps per tile. "
+        "auto: input, if the method's network can serve all tiles.",
     )
     own_steps: int = Field(0, ge=0, description="With scope input: steps that each tile takes itself from there.")
     tiling: Tiling = Field(default_factory=Tiling)
-    stopper: tuple[StopperChoice, ...] = Field((), description="What ends a tile early; the first to fire counts.")
+    stopper: tuple[StopperChoice, ...] = Field(
+        (), description="What ends a tile early; the first to fire counts. Without any the method's own, if it has one."
+    )
     channels: Literal["joint", "separate"] = Field("joint", description="Channels by one network, or each by its own.")
     stabilise: Literal["auto", "never", "always"] = Field(
         "auto",
@@ -121,6 +87,12 @@ class Recipe(_Choices):
         return self
 
     @property
+    def is_shared(self) -> bool:
+        """Whether one network per input is fitted, from which its tiles go on."""
+        method = self.restoration()
+        return isinstance(method, Fitted) and (self.scope == "input" or (self.scope == "auto" and method.can_share))
+
+    @property
     def is_mixed(self) -> bool:
         """Whether the control has a share in the result."""
         return self.control != "none" and self.share != 1 and isinstance(self.restoration(), Fitted)
@@ -134,9 +106,8 @@ class Recipe(_Choices):
         return _method(self.method, "recipe")
 
     def stopping(self) -> Stopper | None:
-        """The stopper, or None where only the method's own steps bound the fit."""
-        made = tuple(choice.made() for choice in self.stopper)
-        return None if not made else made[0] if len(made) == 1 else FirstOf(made)
+        """The stopper, or None where the method's own counts."""
+        return joined(self.stopper)
 
     def digest(self) -> str:
         """Names the choices that pixels depend on: 12 hexadecimal digits."""
@@ -181,8 +152,13 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     except ValidationError as error:
         raise RequestError(sentence(error, where, _keys())) from None
     method = _method(recipe.method, where)
-    if recipe.scope == "input" and recipe.own_steps and isinstance(method, Fitted):
-        method.own_steps(recipe.own_steps)
+    try:
+        if recipe.is_shared and isinstance(method, Fitted):
+            method.on_input().own_steps(recipe.own_steps)
+        if (stopper := recipe.stopping()) is not None:
+            require_judge(stopper, method)
+    except (NotImplementedError, ValueError) as error:
+        raise RequestError(f"{where}: {error}") from None
     return recipe
 
 
@@ -193,8 +169,14 @@ def _method(choice: MethodChoice, where: str) -> Method:
             f"{where}: unknown method '{choice.name}'. Known: {', '.join(known)}.{nearest(choice.name, known)}"
         )
     kind = known[choice.name]
+    if choice.preset is not None and choice.preset not in kind.presets:
+        named = f"Known: {', '.join(kind.presets)}." if kind.presets else "It has none."
+        raise RequestError(
+            f"{where}: {choice.name} has no preset '{choice.preset}'. {named}{nearest(choice.preset, kind.presets)}"
+        )
+    fields_chosen = {**kind.presets.get(choice.preset or "", {}), **(choice.model_extra or {})}
     try:
-        return TypeAdapter(kind).validate_python(choice.model_extra or {})
+        return TypeAdapter(kind).validate_python(fields_chosen)
     except ValidationError as error:
         raise RequestError(
             sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])

@@ -16,7 +16,7 @@ from il_models.problem import Problem
 from il_models.risk import Estimate, best_share, mixture
 from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
-from tasks.quality import estimate_of, judge, true_psnr
+from tasks.quality import estimate_of, judge, spread_over_noise, true_psnr
 from tasks.starts import Start, channel_group
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
@@ -35,7 +35,7 @@ class Restored:
 class _Batch:
     """Tiles of one shape under way: result and control, in problem units and with the way back.
 
-    share: of the method in the result, one per tile; the rest is the control's.
+    share: of the method in the result, one per tile; the rest is the control's. std: the method's own, if it has one.
     """
 
     tiles: list[Tile]
@@ -45,6 +45,7 @@ class _Batch:
     result: Estimate
     control: Estimate | None
     share: Tensor
+    std: Tensor | None = None
 
 
 def restore_tiles(
@@ -79,10 +80,10 @@ def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -
     done = fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
     if treatment.control is None:
-        return _Batch(tiles, problem, intensity, done.records, own, None, share)
+        return _Batch(tiles, problem, intensity, done.records, own, None, share, done.std)
     control = estimate_of(problem, fit(problem, treatment.control), treatment.control)
     share = best_share(problem, own, control) if treatment.share == "auto" else treatment.share * share
-    return _Batch(tiles, problem, intensity, done.records, mixture(own, control, share), control, share)
+    return _Batch(tiles, problem, intensity, done.records, mixture(own, control, share), control, share, done.std)
 
 
 def _begin(tiles: list[Tile], starts: dict[str, Start], method: Method, problem: Problem) -> Nets | None:
@@ -99,7 +100,9 @@ def _begin(tiles: list[Tile], starts: dict[str, Start], method: Method, problem:
 def _restored(
     batch: _Batch, starts: dict[str, Start], treatment: Treatment, clean: list[Pixels | None]
 ) -> list[Restored]:
-    judged = judge(batch.problem, batch.result, batch.control, _owned(batch))
+    owned = _owned(batch)
+    judged = judge(batch.problem, batch.result, batch.control, owned)
+    spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)
     estimates = _in_data_units(batch, batch.result)
     controls = _in_data_units(batch, batch.control) if batch.control else [None] * len(batch.tiles)
     found = []
@@ -107,6 +110,7 @@ def _restored(
         failed = record.status in (Status.DIVERGED, Status.OUT_OF_MEMORY)
         pixels = tile.window.raw if failed else estimates[i]
         row = {**_fit_columns(tile, record, starts.get(tile.entry.name)), **judged[i], **_noise_columns(tile)}
+        row["spread"] = None if spreads is None else spreads[i]
         row["share"] = None if failed or batch.control is None else float(batch.share[i])
         if (twin := clean[i]) is not None:
             row |= true_psnr(tile, pixels, controls[i], twin, treatment.affine)

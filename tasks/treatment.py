@@ -36,7 +36,7 @@ class Treatment:
 def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treatment:
     """What a recipe wants to be done to each tile of a collection, `batch` tiles at once on a device."""
     method, stopper = recipe.restoration(), recipe.stopping()
-    shared = isinstance(method, Fitted) and recipe.scope == "input"
+    shared = recipe.is_shared
     control = known_methods()[recipe.control]() if recipe.control not in ("none", method.name) else None
     assert control is None or isinstance(control, Direct)
     return Treatment(

@@ -1,7 +1,8 @@
 """Zero-Shot Noise2Noise: a tiny network learns to map one half-resolution copy of a tile to the other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -34,6 +35,10 @@ class ZeroShotNoise2Noise(Fitted):
     source: ClassVar[str] = "Mansour and Heckel, CVPR 2023, arXiv 2303.11253"
     assumes_white_noise: ClassVar[bool] = True
     multiple: ClassVar[int] = 2
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "fast": {"steps": 1000, "views": 8},  # 0.2 to 0.5 dB below the defaults
+        "paper": {"steps": 2000, "crop": 0, "rate": 1e-3, "squares": 0.999, "decay": "halving"},
+    }
 
     steps: int = 3000  # paper: 2000; tiles of 128 x 128 over-fit beyond 1000 (see views), whole inputs bear 8000
     rate: float = 3e-3  # paper: 1e-3 with Adam

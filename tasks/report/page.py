@@ -93,7 +93,7 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "estimated": _estimated(rows),
         "psnr": means(rows, PSNR),
         "curves": _curves(rows, [number for _, number in chosen]),
-        "steps_are_of_the_input": summary.recipe.get("scope") == "input" and not summary.recipe.get("own_steps"),
+        "steps_are_of_the_input": _scope(summary, rows) == "input" and not summary.recipe.get("own_steps"),
         "network": _network(summary, rows),
         "duration": words.duration(summary.seconds),
         "versions": said.get("versions", {}),
@@ -112,8 +112,15 @@ def _network(summary: Summary, rows: TileRows) -> str:
     if set(rows.columns["status"].dropna().unique()) <= {"direct", "skipped"} and rows.judged:
         return "none, a direct method"
     own = summary.recipe.get("own_steps")
-    owner = {"input": "one per input", "tile": "one per tile"}.get(str(summary.recipe.get("scope")), "–")
+    owner = {"input": "one per input", "tile": "one per tile"}.get(_scope(summary, rows), "–")
     return f"{owner}, then {own} own steps" if own else owner
+
+
+def _scope(summary: Summary, rows: TileRows) -> str:
+    """The scope of the recipe; where it left the choice, that of the tiles."""
+    scope = str(summary.recipe.get("scope"))
+    starts = rows.columns["start"].dropna().astype(str)
+    return scope if scope != "auto" else "input" if bool(starts.str.startswith("input:").any()) else "tile"
 
 
 def _estimated(rows: TileRows) -> Any:

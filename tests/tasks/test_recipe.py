@@ -24,7 +24,9 @@ def test_shipped_recipes_are_valid(name: str) -> None:
         ({"method.step": 3}, ["zs_n2n", "'step'", "'steps'"]),
         ({"method.steps": "many"}, ["'steps'", "'many'"]),
         ({"method.steps": -1}, ["steps", "-1"]),
-        ({"method.name": "dpi"}, ["'dpi'", "identity, nlm, zs_n2n"]),
+        ({"method.name": "dpi"}, ["'dpi'", "identity, ", "nlm, ", "zs_n2n"]),
+        ({"method.preset": "fsat"}, ["zs_n2n", "'fsat'", "Did you mean 'fast'?"]),
+        ({"method": {"name": "nlm", "preset": "fast"}}, ["nlm", "'fast'", "It has none"]),
         ({"scope": "tiles"}, ["'scope'", "'tile' or 'input'", "'tiles'"]),
         ({"stopper": [{"kind": "plato"}]}, ["stopper", "plateau"]),
         ({"bad_tiles": 2}, ["bad_tiles", "2"]),
@@ -36,6 +38,23 @@ def test_mistakes_are_told(settings: dict[str, object], words: list[str]) -> Non
     assert "\n" not in str(told.value)
     for word in words:
         assert word in str(told.value)
+
+
+def test_a_preset_and_fields_beside_it() -> None:
+    method = load_recipe(None, {"method": {"name": "zs_n2n", "preset": "paper", "steps": 5}}).restoration()
+    assert (method.crop, method.squares, method.steps) == (0, 0.999, 5)  # type: ignore[attr-defined]
+
+
+def test_a_preset_is_what_it_says_in_the_digest() -> None:
+    named = load_recipe(None, {"method": {"name": "zs_n2n", "preset": "fast"}})
+    spelt = load_recipe(None, {"method": {"name": "zs_n2n", "steps": 1000, "views": 8}})
+    assert named.digest() == spelt.digest()
+
+
+def test_networks_are_shared_where_they_can_be() -> None:
+    assert load_recipe().is_shared
+    assert not load_recipe(None, {"scope": "tile"}).is_shared
+    assert not load_recipe("nlm").is_shared
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class Method(ABC):
     source: ClassVar[str]  # paper, licence notes
     stabilises: ClassVar[bool] = True  # wants signal-dependent noise stabilised to unit variance first
     assumes_white_noise: ClassVar[bool] = False
+    needs_noise_level: ClassVar[bool] = False  # it takes sigma from the problem, and can do nothing where that is 0
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # fields by the name of a preset, such as "fast"
     multiple: ClassVar[int] = 1  # sides of a tile must be a multiple of this; tasks/problems.py pads by reflection
 

@@ -117,7 +117,9 @@ def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
     correlation, seam = known.get("residual_correlation", 0.0), known.get("seam", 0.0)
     shift, colour = known.get("residual_mean", 0.0), known.get("noise_correlation", 0.0)
     white = f"; {method.name} assumes it is not" if method.assumes_white_noise else ""
+    unknown = method.needs_noise_level and row.get("noise_sigma") == 0
     found = {
+        f"no noise was found, and {method.name} needs its level; state the noise in the catalogue": unknown,
         f"noise of neighbouring pixels is correlated ({colour:.2f}){white}": white
         and colour > limits.noise_correlation,
         f"only {ratio:.2f} of the expected noise was removed": ratio < limits.lowest_ratio,

@@ -23,6 +23,7 @@ class NonLocalMeans(Direct):
     summary: ClassVar[str] = "non-local means, the classical control: no fit, needs the noise level"
     source: ClassVar[str] = "Buades, Coll and Morel, CVPR 2005; scikit-image (BSD-3)"
     assumes_white_noise: ClassVar[bool] = True
+    needs_noise_level: ClassVar[bool] = True
 
     patch_size: int = 5
     patch_distance: int = 6

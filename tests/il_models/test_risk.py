@@ -16,7 +16,7 @@ from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import mse
 from il_models.noise import Noise
 from il_models.problem import Problem
-from il_models.risk import USUAL_SHARE, Estimate, best_share, mixture, probed, sure
+from il_models.risk import USUAL_SHARE, Estimate, best_share, held_out, mixture, probed, sure
 
 
 def probes(problem: Problem) -> Draw:
@@ -108,3 +108,32 @@ def test_shares_at_their_ends() -> None:
     assert best_share(silent, quiet, bad).tolist() == pytest.approx([1, 1], abs=0.05)
     broken = Estimate(problem.y, torch.full_like(problem.y, torch.nan))
     assert best_share(problem, broken, bad).tolist() == [1, 1]
+
+
+def test_pixels_that_were_not_seen_tell_the_risk_of_any_image() -> None:
+    clean, problem = toy(3, side=128)
+    x = clean + 0.05 * torch.roll(problem.y - clean, 3, -1) / 0.1 + 0.02  # wrong, but not by the pixel's own noise
+    unseen = Draw(problem.seeds + 3).keep(0.2, *problem.mask.shape[1:])
+    risk = sure(problem, held_out(x, unseen))
+    assert torch.allclose(risk, mse(x, clean, problem.mask), atol=0.1 * 0.1**2)
+    assert not bool(sure(problem, held_out(x, None)).isfinite().any())
+
+
+def test_a_mixture_is_judged_where_both_are_known() -> None:
+    clean, problem = toy(3, side=128)
+    unseen = Draw(problem.seeds + 3).keep(0.2, *problem.mask.shape[1:])
+    x = clean + 0.04 * Draw(problem.seeds + 5).normal(1, 128, 128)
+    one, other = held_out(x, unseen), probed(problem, problem.y / 2, lambda y: y / 2, probes(problem))
+    share = best_share(problem, one, other)
+    mixed = mixture(one, other, share)
+    assert bool((share > 0.7).all())
+    assert mixed.where is unseen
+    back = mixture(other, one, 1 - share)
+    assert torch.allclose(sure(problem, mixed), mse(mixed.x, clean, problem.mask), atol=0.1 * 0.1**2)
+    assert torch.allclose(sure(problem, mixed), sure(problem, back))
+
+
+def test_without_a_risk_nothing_is_mixed_in() -> None:
+    _, problem = toy(2, side=64)
+    other = probed(problem, problem.y / 2, lambda y: y / 2, probes(problem))
+    assert best_share(problem, held_out(problem.y, None), other).tolist() == [1.0, 1.0]

@@ -1,0 +1,53 @@
+"""What speaks against a tile, and how a tile is judged whose networks do not read the measurement."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from contracts.toys import toy
+
+from il_models.fitting import Fit
+from il_models.methods import known_methods
+from il_models.metrics import mse
+from tasks.quality import estimate_of, judge, spread_over_noise, verdict
+
+SOUND = {"status": "budget", "residual_ratio": 0.95, "residual_correlation": 0.0, "residual_mean": 0.0, "skill": 0.0}
+
+
+def test_a_method_that_needs_the_noise_level_says_when_there_is_none() -> None:
+    nlm, learned = (known_methods()[name]() for name in ("nlm", "zs_n2n"))
+    found, why = verdict({**SOUND, "noise_sigma": 0.0}, nlm)
+    assert found == "suspect"
+    assert "state the noise in the catalogue" in why
+    assert verdict({**SOUND, "noise_sigma": 3.0}, nlm)[0] == "good"
+    assert verdict({**SOUND, "noise_sigma": 0.0}, learned)[0] == "good"
+
+
+@pytest.mark.parametrize("withheld", [True, False])
+def test_withheld_pixels_judge_what_no_probe_can(withheld: bool) -> None:
+    clean, problem = toy(2, side=96)
+    x = clean + 0.03
+    unseen = torch.zeros_like(problem.mask)
+    unseen[..., ::3, ::3] = withheld
+    done = Fit(x, [], None, None, unseen if withheld else None)
+    method = known_methods()["zs_n2n"]()
+    blind = type("Blind", (type(method),), {"reads_measurement": False})()
+    own = estimate_of(problem, done, blind)
+    control = replace(own, x=clean + 0.06)
+    rows = judge(problem, own, control, torch.ones_like(problem.mask))
+    true = mse(x, clean, problem.mask) / 0.1**2
+    for row, risk in zip(rows, true.tolist(), strict=True):
+        if not withheld:
+            assert row["risk"] is None
+            assert row["skill"] is None
+        else:
+            assert row["risk"] == pytest.approx(risk, abs=0.15)
+            assert row["skill"] == pytest.approx(6.0, abs=3.0)
+
+
+def test_spread_is_told_in_units_of_the_noise() -> None:
+    _, problem = toy(2)
+    assert spread_over_noise(problem, torch.full_like(problem.y, 0.05), torch.ones_like(problem.mask)) == [
+        pytest.approx(0.5),
+        pytest.approx(0.5),
+    ]

@@ -38,6 +38,7 @@ def _inputs(plan: Plan) -> Table:
         sizes = [n for axis, n in zip("tczyx", entry.grid.shape, strict=True) if axis in entry.dims]
         noise = entry.survey.noise[0]
         told = f"gain {noise.gain:.3g}, variance {noise.variance:.3g}" if noise.gain else f"σ {noise.variance**0.5:.3g}"
+        told = f"speckle, {noise.speckle.looks:.3g} looks" if noise.speckle else told
         along = [f"{axis} {value:.2f}" for axis, value in zip("yx", noise.correlation, strict=True) if value > 0.2]
         colour = f", correlated along {', '.join(along)}" if along else ""
         table.add_row(

@@ -1,6 +1,6 @@
 """An input whose lots are all done: its rows join the convergence table, then its image is published."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -47,10 +47,7 @@ def completion_job(run: Run, name: str, lots: list[Lot]) -> CompletionJob:
         "recipe_digest": request.recipe.digest(),
         "versions": run.plan.versions,
         "seed": request.recipe.seed,
-        "noise": [
-            {"gain": n.gain, "variance": n.variance, "correlation": n.correlation, "source": entry.survey.noise_source}
-            for n in entry.survey.noise
-        ],
+        "noise": [{**asdict(n), "source": entry.survey.noise_source} for n in entry.survey.noise],
         "stabilised": entry.stabilised,
     }
     return CompletionJob(

@@ -20,8 +20,16 @@ def _per_axis(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Speckle:
+    """Multiplicative noise. floor: of what the logarithm sees, in data units; darker values count as that dark."""
+
+    looks: float
+    floor: float
+
+
+@dataclass(frozen=True)
 class ChannelNoise:
-    """Noise of one channel in data units: Var[y | x] = gain x + variance.
+    """Noise of one channel in data units: Var[y | x] = gain x + variance, and x^2 / looks where it is speckle.
 
     correlation: of neighbouring pixels along y and along x.
     """
@@ -29,6 +37,12 @@ class ChannelNoise:
     gain: float
     variance: float
     correlation: Annotated[tuple[float, float], BeforeValidator(_per_axis)] = (0.0, 0.0)
+    speckle: Speckle | None = None
+
+    def variance_at(self, x: float) -> float:
+        """Variance where the image has the value x."""
+        speckled = 0.0 if self.speckle is None else x**2 / self.speckle.looks
+        return max(self.gain * x + self.variance, 0.0) + speckled
 
 
 def correlation_of(channels: Iterable[ChannelNoise]) -> tuple[float, float]:
@@ -68,7 +82,7 @@ class InputPlan:
     dtype: str
     grid: TileGrid
     survey: Survey
-    stabilised: bool  # whether the noise depends on the signal so much that it goes through the Anscombe transform
+    stabilised: bool  # whether the noise depends on the signal so much that it is stabilised, speckle by the logarithm
     reference: str | None = None  # URI of the clean twin
 
 

@@ -60,6 +60,8 @@ def make_plan(
 def _is_stabilised(recipe: Recipe, method: Method, survey: Survey) -> bool:
     if not method.stabilises or recipe.stabilise == "never":
         return False
+    if any(noise.speckle for noise in survey.noise):
+        return True
     channels = zip(survey.noise, survey.low, survey.high, strict=True)
     dependent = [is_signal_dependent(noise.gain, noise.variance, low, high) for noise, low, high in channels]
     return any(dependent) if recipe.stabilise == "auto" else any(noise.gain > 0 for noise in survey.noise)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from il_models.degradations import Identity
 from il_models.method import Method
-from il_models.noise import Noise, StabilisedNoise, inverse_stabilised, stabilised
+from il_models.noise import Anscombe, Logarithm, Noise, Stabiliser
 from il_models.problem import Problem
 from tasks.plan import InputPlan, correlation_of
 from tasks.tiling import AXES, Box
@@ -39,27 +39,30 @@ class Window:
 
 @dataclass(frozen=True)
 class Intensity:
-    """Between data units and problem units, per tile and channel: (stabilised(y) - offset) / scale.
+    """Between data units and problem units, per tile and channel: (transform(y) - offset) / scale.
 
-    noise: of the data where it is stabilised, otherwise gain 0 and variance 1, which leaves values alone.
-    offset, scale: (b, c), in stabilised units, from the input's survey.
+    offset, scale: (b, c), in the units of the transform, from the input's survey.
     """
 
-    noise: Noise
+    transform: Stabiliser
     offset: Tensor
     scale: Tensor
 
     def forward(self, raw: Tensor) -> Tensor:
         """Data units -> problem units, (b, c, h, w)."""
-        return (stabilised(raw, self.noise) - self.offset[..., None, None]) / self.scale[..., None, None]
+        return (self.transform.forward(raw) - self.offset[..., None, None]) / self.scale[..., None, None]
 
     def backward(self, x: Tensor) -> Tensor:
-        """Estimates in problem units -> data units, by the exact unbiased inverse."""
-        return inverse_stabilised(x * self.scale[..., None, None] + self.offset[..., None, None], self.noise)
+        """Estimates in problem units -> data units, of the size of the problem."""
+        return self.transform.backward(x * self.scale[..., None, None] + self.offset[..., None, None])
+
+    def noise(self, correlation: Tensor) -> Noise:
+        """That of problem units, from its correlation."""
+        return self.transform.noise(self.offset, self.scale, correlation)
 
     def take(self, index: Tensor) -> "Intensity":
         """That of some of the tiles."""
-        return Intensity(self.noise.take(index), self.offset[index], self.scale[index])
+        return Intensity(self.transform.take(index), self.offset[index], self.scale[index])
 
 
 def read_box(array: "xr.DataArray", box: Box) -> NDArray[np.generic]:
@@ -112,58 +115,70 @@ def make_problem(windows: list[Window], method: Method, device: torch.device) ->
     """
     raw = torch.from_numpy(np.stack([filled(window.raw, window.valid) for window in windows])).to(device)
     mask = torch.from_numpy(np.stack([window.valid for window in windows]))[:, None].to(device)
-    intensity = _intensity(windows, device) if method.stabilises else _unscaled(windows, device)
-    y = intensity.forward(raw)
-    height, width = y.shape[-2:]
+    height, width = raw.shape[-2:]
     below, right = -height % method.multiple, -width % method.multiple
-    seeds = torch.tensor([window.seed for window in windows], dtype=torch.int64, device=device)
+    raw, mask = _padded(raw, below, right), functional.pad(mask, (0, right, 0, below))
+    intensity = _intensity(windows, raw, mask) if method.stabilises else _unscaled(windows, device)
+    correlation = [correlation_of(window.entry.survey.noise[window.channels]) for window in windows]
     problem = Problem(
-        y=_padded(y, below, right),
+        y=intensity.forward(raw),
         A=Identity(),
-        noise=_noise(windows, intensity, device),
-        mask=functional.pad(mask, (0, right, 0, below)),
-        seeds=seeds,
+        noise=intensity.noise(torch.tensor(correlation, device=device)),
+        mask=mask,
+        seeds=torch.tensor([window.seed for window in windows], dtype=torch.int64, device=device),
     )
     return problem, intensity
 
 
-def _intensity(windows: list[Window], device: torch.device) -> Intensity:
+def _intensity(windows: list[Window], raw: Tensor, mask: Tensor) -> Intensity:
+    low = _per_channel(windows, lambda entry, c: entry.survey.offset[c], raw.device)
+    high = low + _per_channel(windows, lambda entry, c: entry.survey.scale[c], raw.device)
+    transform = _transform(windows, raw, mask)
+    low, high = (transform.forward(value[..., None, None])[..., 0, 0] for value in (low, high))
+    return Intensity(transform, low, (high - low).clamp(min=1e-12))
+
+
+def _transform(windows: list[Window], raw: Tensor, mask: Tensor) -> Stabiliser:
+    """The logarithm where a plan says speckle, as then it does of all inputs of the collection; Anscombe otherwise."""
+    if all(_is_speckled(window.entry) for window in windows):
+        looks, floor = (_per_channel(windows, number, raw.device) for number in (_looks, _floor))
+        return Logarithm(looks, floor, raw, mask)
     noise = Noise(
-        gain=_per_channel(windows, lambda entry, c: entry.survey.noise[c].gain if entry.stabilised else 0.0, device),
-        variance=_per_channel(
-            windows, lambda entry, c: entry.survey.noise[c].variance if entry.stabilised else 1.0, device
+        gain=_per_channel(
+            windows, lambda entry, c: entry.survey.noise[c].gain if entry.stabilised else 0.0, raw.device
         ),
-        correlation=torch.zeros(len(windows), 2, device=device),
+        variance=_per_channel(
+            windows, lambda entry, c: entry.survey.noise[c].variance if entry.stabilised else 1.0, raw.device
+        ),
+        correlation=torch.zeros(len(windows), 2, device=raw.device),
     )
-    low = _per_channel(windows, lambda entry, c: entry.survey.offset[c], device)
-    high = low + _per_channel(windows, lambda entry, c: entry.survey.scale[c], device)
-    low, high = (stabilised(value[..., None, None], noise)[..., 0, 0] for value in (low, high))
-    return Intensity(noise, low, (high - low).clamp(min=1e-12))
+    return Anscombe(noise, _per_channel(windows, _variance, raw.device))
 
 
 def _unscaled(windows: list[Window], device: torch.device) -> Intensity:
     ones = _per_channel(windows, lambda entry, c: 1.0, device)
-    return Intensity(Noise(0 * ones, ones, torch.zeros(len(windows), 2, device=device)), 0 * ones, ones)
+    nothing = Noise(0 * ones, ones, torch.zeros(len(windows), 2, device=device))
+    return Intensity(Anscombe(nothing, _per_channel(windows, _variance, device)), 0 * ones, ones)
 
 
-def _noise(windows: list[Window], intensity: Intensity, device: torch.device) -> StabilisedNoise:
-    """Of the problem: stabilised, or that of the middle of the range."""
+def _is_speckled(entry: InputPlan) -> bool:
+    return entry.stabilised and all(noise.speckle is not None for noise in entry.survey.noise)
 
-    def variance(entry: InputPlan, c: int) -> float:
-        if entry.stabilised:
-            return 1.0
-        noise, middle = entry.survey.noise[c], (entry.survey.low[c] + entry.survey.high[c]) / 2
-        return max(noise.gain * middle + noise.variance, 0.0)
 
-    correlation = [correlation_of(window.entry.survey.noise[window.channels]) for window in windows]
-    return StabilisedNoise(
-        gain=torch.zeros_like(intensity.scale),
-        variance=_per_channel(windows, variance, device) / intensity.scale**2,
-        correlation=torch.tensor(correlation, device=device),
-        raw=intensity.noise,
-        offset=intensity.offset,
-        scale=intensity.scale,
-    )
+def _looks(entry: InputPlan, c: int) -> float:
+    speckle = entry.survey.noise[c].speckle
+    return speckle.looks if speckle else 1.0
+
+
+def _floor(entry: InputPlan, c: int) -> float:
+    speckle = entry.survey.noise[c].speckle
+    return speckle.floor if speckle else 1.0
+
+
+def _variance(entry: InputPlan, c: int) -> float:
+    """Behind the Anscombe transform: 1 where it stabilised, otherwise that of the middle of the range."""
+    middle = (entry.survey.low[c] + entry.survey.high[c]) / 2
+    return 1.0 if entry.stabilised else entry.survey.noise[c].variance_at(middle)
 
 
 def _per_channel(windows: list[Window], value: Callable[[InputPlan, int], float], device: torch.device) -> Tensor:

@@ -168,7 +168,7 @@ def _noise_columns(tile: Tile) -> dict[str, float]:
     survey = tile.entry.survey
     noise = survey.noise[tile.window.channels]
     level = [float(channel[tile.window.valid].mean()) for channel in tile.window.raw]
-    sigma = [max(own.gain * mean + own.variance, 0.0) ** 0.5 for own, mean in zip(noise, level, strict=True)]
+    sigma = [own.variance_at(mean) ** 0.5 for own, mean in zip(noise, level, strict=True)]
     return {
         "noise_sigma": float(np.mean(sigma)),
         "noise_gain": float(np.mean([own.gain for own in noise])),

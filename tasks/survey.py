@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from il_models.noise import estimate_noise
-from tasks.catalog.facts import Facts
+from il_models.noise import estimate_noise, looks_of
+from tasks.catalog.facts import Facts, SpeckleNoise
 from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
-from tasks.plan import ChannelNoise, Survey
+from tasks.plan import ChannelNoise, Speckle, Survey
 from tasks.problems import Valid, read_box, seed_of, valid_pixels
 from tasks.readers import open_input
 from tasks.tiling import AXES, Box, Five
@@ -24,6 +24,7 @@ WINDOWS = 24
 SIDE = 128  # px
 SCALE_PERCENTILES = (0.1, 99.9)  # a hot pixel must not set the scale
 NOISE_PERCENTILES = (1.0, 99.0)
+FLOOR_QUANTILE = 1e-4  # of positive intensities: zeros get a logarithm, and deep nulls of speckle keep theirs
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def survey_input(array: "xr.DataArray", facts: Facts, seed: int) -> Survey:
         offset=tuple(ranges[:, 0].tolist()),
         scale=tuple(np.where(spread > 0, spread, 1.0).tolist()),
         noise=tuple(_noise(raw[:, c], valid, facts) for c in range(raw.shape[1])),
-        noise_source="estimate" if facts.noise == "estimate" else "catalogue",
+        noise_source="estimate" if _is_estimated(facts) else "catalogue",
         low=tuple(bounds[:, 0].tolist()),
         high=tuple(bounds[:, 1].tolist()),
         valid=float(valid.mean()),
@@ -107,12 +108,28 @@ def _range(raw: NDArray[np.float32], valid: Valid, percentiles: tuple[float, flo
     return float(low), float(high)
 
 
+def _is_estimated(facts: Facts) -> bool:
+    return facts.noise == "estimate" or (isinstance(facts.noise, SpeckleNoise) and facts.noise.looks == "estimate")
+
+
 def _noise(raw: NDArray[np.float32], valid: Valid, facts: Facts) -> ChannelNoise:
-    if facts.noise != "estimate":
-        gain, variance = facts.noise.affine
-        return ChannelNoise(gain, variance)
-    gain, variance, correlation = estimate_noise(torch.from_numpy(raw), torch.from_numpy(valid))
-    return ChannelNoise(gain, variance, correlation)
+    if facts.noise == "estimate":
+        return ChannelNoise(*estimate_noise(torch.from_numpy(raw), torch.from_numpy(valid)))
+    if isinstance(facts.noise, SpeckleNoise):
+        return _speckle(raw, valid, facts.noise.looks)
+    return ChannelNoise(*facts.noise.affine)
+
+
+def _speckle(raw: NDArray[np.float32], valid: Valid, looks: float | Literal["estimate"]) -> ChannelNoise:
+    """Speckle, whose colour and, if so asked, looks are read off log-intensities: there it is the same everywhere."""
+    positive = valid & (raw > 0)
+    floor = float(np.quantile(raw[positive], FLOOR_QUANTILE)) if positive.any() else 1.0
+    logarithm = np.log(np.maximum(raw, floor, where=positive, out=np.full_like(raw, floor)))
+    gain, variance, correlation = estimate_noise(torch.from_numpy(logarithm), torch.from_numpy(positive))
+    if looks == "estimate":
+        middle = float(np.median(logarithm[positive])) if positive.any() else 0.0
+        looks = looks_of(gain * middle + variance)
+    return ChannelNoise(0.0, 0.0, correlation, Speckle(looks, floor))
 
 
 def _is_empty(raw: NDArray[np.float32], valid: Valid) -> bool:

@@ -4,14 +4,20 @@ from il_models.noise.anscombe import inverse_stabilised, stabilised
 from il_models.noise.estimate import NoiseEstimate, estimate_noise
 from il_models.noise.few_photons import StabilisedNoise, stabilised_sigma
 from il_models.noise.model import Noise, is_signal_dependent
+from il_models.noise.speckle import Logarithm, looks_of
+from il_models.noise.stabiliser import Anscombe, Stabiliser
 
 __all__ = [
+    "Anscombe",
+    "Logarithm",
     "Noise",
     "NoiseEstimate",
     "StabilisedNoise",
+    "Stabiliser",
     "estimate_noise",
     "inverse_stabilised",
     "is_signal_dependent",
+    "looks_of",
     "stabilised",
     "stabilised_sigma",
 ]

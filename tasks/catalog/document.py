@@ -9,7 +9,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tasks.catalog.facts import CameraNoise, Fact, Facts, GaussianNoise, KnownNone, Location, PixelSize, Reference
+from tasks.catalog.facts import (
+    CameraNoise,
+    Fact,
+    Facts,
+    GaussianNoise,
+    KnownNone,
+    Location,
+    PixelSize,
+    Reference,
+    SpeckleNoise,
+)
 from tasks.catalog.inputs import InputRef, find_inputs, sources
 from tasks.catalog.listing import is_path
 from tasks.catalog.locations import plain, scheme
@@ -30,7 +40,12 @@ __all__ = [
 Catalog = dict[str, Facts]
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
-_KINDS: dict[str, type[Fact]] = {"gaussian": GaussianNoise, "camera": CameraNoise, "none": KnownNone}
+_KINDS: dict[str, type[Fact]] = {
+    "gaussian": GaussianNoise,
+    "camera": CameraNoise,
+    "speckle": SpeckleNoise,
+    "none": KnownNone,
+}
 _PLAIN = {"tuple_type": "expected a list", "string_type": "expected a text"}
 _INNER: dict[str, type[Fact]] = {"pixel_size": PixelSize, "reference": Reference}
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 from tasks.errors import nearest
 
 AXIS_LETTERS = "tczyx"
-NOISE_KINDS = ("estimate", "gaussian", "camera", "none")
+NOISE_KINDS = ("estimate", "gaussian", "camera", "speckle", "none")
 
 Location = str | tuple[str, ...]
 
@@ -67,6 +67,25 @@ class CameraNoise(Fact):
         return self.gain, self.read_noise**2 - self.gain * self.offset
 
 
+class SpeckleNoise(Fact):
+    """Multiplicative noise of coherent light or radar, y = x n with E[n] = 1, of intensities (amplitudes squared)."""
+
+    kind: Literal["speckle"]
+    looks: float | Literal["estimate"] = Field(
+        default="estimate",
+        description="Independent looks that were averaged, n ~ Gamma(looks, 1 / looks): 1 for single-look intensities. "
+        "estimate: the equivalent number, from the data.",
+    )
+
+    @field_validator("looks", mode="before")
+    @classmethod
+    def _are_looks(cls, value: Any) -> Any:
+        """One sentence instead of one per member of the union."""
+        if value != "estimate" and not (isinstance(value, int | float) and 0.1 <= value <= 1e4):
+            raise ValueError("expected 'estimate' or a number from 0.1 to 10000")
+        return value
+
+
 class KnownNone(Fact):
     """The data hold no noise worth removing: only blur, or missing pixels."""
 
@@ -88,12 +107,14 @@ Noise = Annotated[
     Annotated[Literal["estimate"], Tag("estimate")]
     | Annotated[GaussianNoise, Tag("gaussian")]
     | Annotated[CameraNoise, Tag("camera")]
+    | Annotated[SpeckleNoise, Tag("speckle")]
     | Annotated[KnownNone, Tag("none")],
     Discriminator(
         _noise_kind,
         custom_error_type="noise_kind",
         custom_error_message=(
-            "allowed are 'estimate', 'none', {kind: gaussian, sigma} and {kind: camera, gain, offset, read_noise}"
+            "allowed are 'estimate', 'none', {kind: gaussian, sigma}, {kind: camera, gain, offset, read_noise} and "
+            "{kind: speckle, looks}"
         ),
     ),
 ]
@@ -141,7 +162,7 @@ class Facts(Fact):
     )
     noise: Noise = Field(
         default="estimate",
-        description="estimate (from the data), none, gaussian or camera, with numbers in data units.",
+        description="estimate (from the data), none, gaussian, camera or speckle, with numbers in data units.",
     )
     psf: str | None = Field(
         default=None, description="Path or URI of the point spread function, an image that sums to 1."

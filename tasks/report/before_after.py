@@ -134,7 +134,9 @@ def _residual(
     noise = image.said.get("noise") or []
     of = f" ({image.channels[channel]})" if image.size("c") > 1 and channel < len(image.channels) else ""
     if channel < len(noise):
-        sigma = np.sqrt(np.maximum(noise[channel]["gain"] * after + noise[channel]["variance"], 0))
+        told = noise[channel]
+        looks = (told.get("speckle") or {}).get("looks", np.inf)
+        sigma = np.sqrt(np.maximum(told["gain"] * after + told["variance"], 0) + after**2 / looks)
         sigma = np.maximum(sigma, 0.1 * np.nanmedian(sigma)) if np.isfinite(sigma).any() else sigma
     else:
         sigma = np.full_like(after, row["noise_sigma"] or 0.0)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.catalog.document import Facts, facts_of, find_catalog, find_inputs, load_catalog, shipped_catalog_path
-from tasks.catalog.facts import CameraNoise, GaussianNoise, KnownNone
+from tasks.catalog.facts import CameraNoise, GaussianNoise, KnownNone, SpeckleNoise
 from tasks.catalog.naming import TAKEN, safe_names
 from tasks.errors import RequestError
 from tasks.readers import open_input
@@ -108,6 +108,8 @@ def test_noise_in_data_units():
     assert CameraNoise(kind="camera", gain=2, offset=100, read_noise=3).affine == (2, 9 - 200)
     assert GaussianNoise(kind="gaussian", sigma=3).affine == (0, 9)
     assert KnownNone(kind="none").affine == (0, 0)
+    assert entry(source="x", noise={"kind": "speckle"}).noise == SpeckleNoise(kind="speckle", looks="estimate")
+    assert entry(source="x", noise={"kind": "speckle", "looks": 4}).noise == SpeckleNoise(kind="speckle", looks=4)
     assert entry(source="x", noise="none").noise == KnownNone(kind="none")
 
 
@@ -161,6 +163,12 @@ def test_broken_catalogues(tmp_path, text, sentence):
             "noise: {kind: camra, gain: 1}",
             "collections.liver.noise: allowed are 'estimate', 'none', {kind: gaussian, sigma}",
         ),
+        ("noise: guess", "{kind: speckle, looks}"),
+        (
+            "noise: {kind: speckle, looks: 0}",
+            "collections.liver.noise.looks: expected 'estimate' or a number from 0.1 to 10000, not 0.",
+        ),
+        ("noise: {kind: speckle, looks: many}", "collections.liver.noise.looks: expected 'estimate' or a number"),
         ("noise: guess", "collections.liver.noise: allowed are 'estimate', 'none'"),
         ("noise: 3", "collections.liver.noise: allowed are 'estimate', 'none'"),
         ("axes: zyq", "collections.liver.axes: expected letters of 'tczyx', each once, y and x among them, not 'zyq'."),

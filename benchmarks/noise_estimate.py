@@ -201,7 +201,7 @@ def main() -> None:
             (
                 f"Photon noise, gain {GAIN:g}: 15 photographs, and {len(cells)} smoothed fluorescence images. Relative "
                 "error of the gain, and of sigma over the 5 to 95 % quantiles of intensity.",
-                ("images", "peak photons", "gain: error", "mean abs", "worst", "sigma: mean abs", "worst",
+                ("images", "peak photons", "gain: mean error", "mean abs", "worst", "sigma: mean abs", "worst",
                  "signal-dependent"),
                 photons,
             ),

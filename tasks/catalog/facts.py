@@ -74,7 +74,7 @@ class SpeckleNoise(Fact):
     looks: float | Literal["estimate"] = Field(
         default="estimate",
         description="Independent looks that were averaged, n ~ Gamma(looks, 1 / looks): 1 for single-look intensities. "
-        "estimate: the equivalent number, from the data.",
+        "estimate: the equivalent number, from the data (single-look intensities read as 1.15 looks).",
     )
 
     @field_validator("looks", mode="before")

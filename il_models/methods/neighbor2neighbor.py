@@ -30,8 +30,8 @@ class Neighbor2Neighbor(OnCrops):
     differ by in the estimate itself is no error. The weight grows along the fit.
 
     The paper trains on a set of images. Here one input is all there is, and the network predicts the noise instead of
-    the image, which a short fit needs. `fast` has a small network and small crops; on 256 x 256 it loses nothing that
-    the paper's, overfitted, would keep.
+    the image, which a short fit needs. The paper's network takes some two CPU-seconds for a step on 256 x 256; `fast`
+    has a tenth of its million weights, two levels instead of five, and sees small crops.
     """
 
     name: ClassVar[str] = "neighbor2neighbor"

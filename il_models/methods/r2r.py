@@ -56,14 +56,14 @@ class RecorruptedToRecorrupted(OnCrops):
 
     @property
     def reach(self) -> int:
-        """One pixel for each 3x3 layer."""
-        return self.depth
+        """One pixel for each 3x3 layer, and what the level of the noise of further passes is taken from."""
+        return self.depth + (SMOOTH // 2 if self.passes else 0)
 
     def work(self, pixels: int, channels: int) -> float:
         """Forward and backward on the crop per step; at the end one forward pass for each view of each pass."""
-        weights = 18 * channels * self.width + 9 * (self.depth - 1) * self.width**2
-        return weights * (3 * (1 + self.mirrored) * self.seen(pixels) * self.steps
-                          + self.views * max(1, self.passes) * pixels)  # fmt: skip
+        weights = 9.0 * self.width * (channels + (self.depth - 1) * self.width) + self.width * channels
+        draws, passes = 1 + self.mirrored, max(1, self.passes)
+        return weights * (3 * draws * self.seen(pixels) * self.steps + self.views * passes * pixels)
 
     def network(self, problem: Problem) -> nn.Module:
         """Predicts the noise."""
@@ -91,7 +91,7 @@ class RecorruptedToRecorrupted(OnCrops):
         y, sigma, fresh = problem.y, inputs["sigma"], Draw(draw.seeds, ESTIMATE)
 
         def image(seen: Tensor) -> Tensor:
-            return seen - mean_over_views(lambda x: nets(x[:, None])[:, 0], seen, self.views, self.reach)
+            return seen - mean_over_views(lambda x: nets(x[:, None])[:, 0], seen, self.views, self.depth)
 
         x = torch.zeros_like(y) if self.passes else image(y)
         for _ in range(self.passes):

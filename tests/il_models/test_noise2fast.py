@@ -115,7 +115,7 @@ def test_a_fit_ends_by_itself_with_the_mean_of_its_last_images() -> None:
         assert record.reason == "closest to the measurement"
         assert 20 < record.steps < 3000
     assert done.nets is not None
-    last = method.estimate(done.nets, {}, problem, Draw(problem.seeds))
+    last = method.estimate(done.nets, {}, problem, Draw(problem.seeds)).detach()
     assert not torch.equal(done.x, last)
     assert float((done.x - last).abs().mean()) < 0.05
 

@@ -40,6 +40,7 @@ class RecorruptedToRecorrupted(OnCrops):
     summary: ClassVar[str] = "learned from pairs made by adding noise; as good as the noise level is known"
     source: ClassVar[str] = "Pang et al., CVPR 2021"
     assumes_white_noise: ClassVar[bool] = True
+    needs_noise_level: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"steps": 2500, "rate": 2e-3, "squares": 0.95, "width": 32, "depth": 4, "crop": 32, "passes": 0,
                  "views": 8}

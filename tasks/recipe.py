@@ -72,7 +72,9 @@ class Recipe(_Choices):
         "auto",
         description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal.",
     )
-    control: Literal["nlm", "none"] = Field("nlm", description="Classical method that every tile is compared with.")
+    control: Literal["nlm", "bm3d", "none"] = Field(
+        "nlm", description="Classical method that every tile is compared with; bm3d: for non-commercial use only."
+    )
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
     )
@@ -152,6 +154,8 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     except ValidationError as error:
         raise RequestError(sentence(error, where, _keys())) from None
     method = _method(recipe.method, where)
+    if recipe.control != "none":
+        _method(MethodChoice(name=recipe.control), f"{where}, control")
     try:
         if recipe.is_shared and isinstance(method, Fitted):
             method.on_input().own_steps(recipe.own_steps)

@@ -1,14 +1,20 @@
 """Non-local means: the classical control beside which every learned result is judged."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from il_models.method import Direct
 from il_models.problem import Problem
+
+H = 0.7  # chosen on three of Set12 at sigma 15, 25 and 50, and never per image
+SCALES = (0.6, 0.7, 0.85, 1.0, 1.2, 1.45)  # of the stated noise level, that a calibrated tile chooses from
+LEAST_SIDE = 16  # px of a tile that is calibrated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +23,14 @@ class NonLocalMeans(Direct):
 
     Each pixel becomes a mean of its neighbourhood, weighted by how alike the surrounding patches are. Needs the noise
     level; the channels decide together.
+
+    h = "calibrated" doubts that level, and asks each tile: of SCALES, by which the level is multiplied, it takes the
+    one of least self-supervised loss, over one grid of 16, whose pixels are predicted from the others (Batson and
+    Royer, "Noise2Self", ICML 2019; scikit-image's calibrate_denoiser). It is not the default: where the level is right,
+    h = 0.7 is better by 0.26 dB on Set12 (three pictures, sigma 15, 25 and 50), in a fifth of the time. Where the level
+    is stated 30 % too low or too high, calibration wins 2.2 and 0.8 dB there, and 1.9 and 0.65 dB on four real pairs;
+    at the level that is estimated from these, 0.1 dB, all of it on the one whose noise is misjudged. A risk that is
+    probed goes wrong where the probe moves a tile to another scale.
     """
 
     name: ClassVar[str] = "nlm"
@@ -27,7 +41,7 @@ class NonLocalMeans(Direct):
 
     patch_size: int = 5
     patch_distance: int = 6
-    h: float = 0.7  # cut-off in units of sigma; chosen on three of Set12 at sigma 15, 25 and 50, and never per image
+    h: float | Literal["calibrated"] = H  # cut-off in units of sigma
 
     @property
     def reach(self) -> int:
@@ -47,20 +61,37 @@ class NonLocalMeans(Direct):
 
     def _one(self, y: Tensor) -> Tensor:
         """One tile (c, *s) whose noise has unit variance."""
-        from skimage.restoration import denoise_nl_means
-
         alone = len(y) == 1
-        image = y[0] if alone else y.movedim(0, -1).contiguous()
-        result = denoise_nl_means(
-            image.cpu().numpy(),
-            patch_size=self.patch_size,
-            patch_distance=self.patch_distance,
-            h=self.h,
-            sigma=1.0,
-            fast_mode=True,
-            preserve_range=True,
-            channel_axis=None if alone else -1,
-        )
+        image = (y[0] if alone else y.movedim(0, -1).contiguous()).cpu().numpy()
+        settings = {
+            "patch_size": self.patch_size,
+            "patch_distance": self.patch_distance,
+            "channel_axis": None if alone else -1,
+        }
+        if self.h == "calibrated":
+            result = _filtered(image, h=H, scale=_calibrated_scale(image, settings), **settings)
+        else:
+            result = _filtered(image, h=self.h, scale=1.0, **settings)
         # scikit-image drops axes of length 1
         restored = torch.from_numpy(result.reshape(image.shape)).to(y)
         return restored[None] if alone else restored.movedim(-1, 0)
+
+
+def _filtered(image: NDArray[np.floating], *, h: float, scale: float, **settings: Any) -> NDArray[np.floating]:
+    """Means of an image whose noise has the standard deviation `scale`, with the cut-off in units of it."""
+    from skimage.restoration import denoise_nl_means
+
+    found = denoise_nl_means(image, h=h * scale, sigma=scale, fast_mode=True, preserve_range=True, **settings)
+    return np.asarray(found)
+
+
+def _calibrated_scale(image: NDArray[np.floating], settings: dict[str, Any]) -> float:
+    """The scale of least self-supervised loss; 1 for an image too small to tell."""
+    from skimage.restoration import calibrate_denoiser
+
+    spatial = image.shape if settings["channel_axis"] is None else image.shape[:-1]
+    if min(spatial) < LEAST_SIDE:
+        return 1.0
+    choices = {name: [value] for name, value in settings.items()} | {"h": [H], "scale": SCALES}
+    _, (tried, losses) = calibrate_denoiser(image, _filtered, choices, extra_output=True)
+    return float(tried[int(np.argmin(losses))]["scale"])

@@ -11,4 +11,6 @@ from il_models.methods import known_methods
 class TestMethods(MethodContract):
     @pytest.fixture
     def kind(self, name: str) -> type[Method]:
+        if name == "bm3d":
+            pytest.importorskip("bm3d", reason="the optional package bm3d, free for some uses only, is not installed")
         return known_methods()[name]

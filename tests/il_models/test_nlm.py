@@ -41,6 +41,23 @@ def test_a_volume() -> None:
     assert NonLocalMeans().estimate(problem).shape == y.shape
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_calibration_mends_a_noise_level_that_is_stated_too_low(channels: int) -> None:
+    clean, problem = toy(2, channels, side=96)
+    noise = Noise(problem.noise.gain, problem.noise.variance * 0.7**2, problem.noise.correlation)
+    wrong = replace(problem, noise=noise)
+    calibrated, fixed = (NonLocalMeans(h=h).estimate(wrong) for h in ("calibrated", 0.7))
+    assert bool((mse(calibrated, clean, problem.mask) < 0.5 * mse(fixed, clean, problem.mask)).all())
+    assert torch.equal(calibrated[1:], NonLocalMeans(h="calibrated").estimate(wrong.take(torch.tensor([1]))))
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (17, 3)])
+def test_a_tile_too_small_to_be_calibrated_is_filtered_as_stated(sides: tuple[int, int]) -> None:
+    _, problem = toy(1, side=32)
+    small = replace(problem, y=problem.y[..., : sides[0], : sides[1]], mask=problem.mask[..., : sides[0], : sides[1]])
+    assert torch.equal(NonLocalMeans(h="calibrated").estimate(small), NonLocalMeans().estimate(small))
+
+
 @pytest.mark.data
 def test_cameraman(shared_data: Path) -> None:
     x = torch.from_numpy(np.asarray(Image.open(shared_data / "classic/set12/01.png"), np.float32) / 255)[None, None]

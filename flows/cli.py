@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
 from flows.cli_catalog import catalog_app
-from flows.environment import settle
+from flows.cli_compare import compare_app
+from flows.environment import settle, where_prefect_is
 from flows.options import (
     CatalogFile,
     Cluster,
@@ -29,6 +29,7 @@ from flows.options import (
     Settings,
     Source,
     Workers,
+    chosen_settings,
 )
 from tasks.errors import InputError, RequestError
 
@@ -46,6 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(compare_app)
 console = Console(stderr=True)
 
 
@@ -108,7 +110,7 @@ def restore(
     prepare(request, overwrite)
     with request.out.lock():  # who is turned away shall not wait for Prefect to start
         pass
-    _say_where_prefect_is()
+    console.print(where_prefect_is(), soft_wrap=True)
     from prefect import tags
 
     from flows.restore import restore as flow
@@ -215,23 +217,7 @@ def verify(
 def _recipe(name: str | None, settings: list[str] | None, method: str | None) -> "Recipe":
     from tasks.recipe import load_recipe
 
-    return load_recipe(name, dict(_setting(text) for text in settings or []), method)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise RequestError(f"--set {text} is not of the form key=value, such as method.steps=20.")
-    return key.strip(), yaml.safe_load(value)
-
-
-def _say_where_prefect_is() -> None:
-    if url := os.environ.get("PREFECT_API_URL"):
-        console.print(f"Reporting to the Prefect server at {url}.", soft_wrap=True)
-    else:
-        console.print(
-            "Starting Prefect's own embedded server (7 to 40 s; PREFECT_API_URL names another) ...", soft_wrap=True
-        )
+    return load_recipe(name, chosen_settings(settings), method)
 
 
 if __name__ == "__main__":

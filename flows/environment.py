@@ -11,6 +11,13 @@ SETTINGS = {
 QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}  # the UI keeps the logs; a terminal has a progress bar
 
 
+def where_prefect_is() -> str:
+    """What a user should know before Prefect is waited for."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        return f"Reporting to the Prefect server at {url}."
+    return "Starting Prefect's own embedded server (7 to 40 s; PREFECT_API_URL names another) ..."
+
+
 def settle(quiet: bool = False) -> None:
     """Make the settings where the user made none."""
     for name, value in (SETTINGS | (QUIET if quiet else {})).items():

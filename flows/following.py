@@ -76,7 +76,7 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
 
 def tell(summary: Summary) -> None:
     """The run's summary as artifacts: a table of verdicts, and the report's sentence with where to find all."""
-    key = _key(summary.collection)
+    key = artifact_key(summary.collection)
     rows = [{"verdict": name, "tiles": count} for name, count in sorted(summary.verdicts.items())]
     create_table_artifact(key=f"verdicts-{key}", table=rows[:200], description=f"Verdicts of {summary.collection}")
     failed = "".join(f"\n* `{name}`: {reason}" for name, reason in list(summary.failed.items())[:50])
@@ -108,7 +108,7 @@ class _Progress:
         self.began = self.told = time.monotonic()
         self.artifact: Any = create_progress_artifact(
             progress=100 * self.before / self.tiles,
-            key=f"progress-{_key(run.plan.collection)}",
+            key=f"progress-{artifact_key(run.plan.collection)}",
             description=f"{self.before} of {tiles} tiles restored",
         )
 
@@ -130,5 +130,6 @@ class _Progress:
         )
 
 
-def _key(name: str) -> str:
+def artifact_key(name: str) -> str:
+    """A name as Prefect lets artifacts have one."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "collection"

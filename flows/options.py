@@ -1,8 +1,11 @@
 """Arguments and options that several commands share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import yaml
+
+from tasks.errors import RequestError
 
 Source = Annotated[str, typer.Argument(help="Name of a collection, or a path, glob or URI.")]
 Out = Annotated[str, typer.Argument(help="Folder of results: OUT, or OUT/<collection>.")]
@@ -19,3 +22,19 @@ Limit = Annotated[int | None, typer.Option("--limit", help="Only so many inputs.
 Cluster = Annotated[str, typer.Option("--cluster", help="local, none, or tcp://host:port of a Dask scheduler.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of a local cluster.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite/--resume", help="Replace results of another recipe, or go on.")]
+
+
+def chosen_settings(words: list[str] | None) -> dict[str, Any]:
+    """The values of --set by dotted key.
+
+    Raises:
+        RequestError: a word is not of the form key=value.
+    """
+    return dict(_setting(word) for word in words or [])
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise RequestError(f"--set {text} is not of the form key=value, such as method.steps=20.")
+    return key.strip(), yaml.safe_load(value)

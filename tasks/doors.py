@@ -13,6 +13,10 @@ from prefect.logging import get_run_logger
 from tasks import ledger
 from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef
+from tasks.comparison.challenge import Challenge
+from tasks.comparison.contenders import Contender
+from tasks.comparison.subjects import Subject, look
+from tasks.comparison.trial import Trial, given_up, run_trial
 from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.errors import InputError
 from tasks.lots import Group, inputs_of
@@ -21,6 +25,7 @@ from tasks.restore_lot import learn_start, restore_lot
 from tasks.run import LotsFailed, Run
 from tasks.stores.shards import TornShard
 from tasks.survey import Surveyed, survey_refs
+from tasks.workers import Crew
 
 TOGETHER = 16  # inputs that a worker surveys at a time
 _learning: defaultdict[str, Lock] = defaultdict(Lock)  # by the key of an input: handfuls of one wait for its start
@@ -99,3 +104,19 @@ def publish_inputs(group: Group, run: Run, pool: Executor) -> list[str]:
         if any(published.clipped.values()):
             get_run_logger().warning("%s: clipped pixels by channel: %s", name, published.clipped)
     return ready
+
+
+@task(name="look", task_run_name="look at {challenge.collection}", cache_policy=NO_CACHE)
+def look_at_inputs(challenge: Challenge, pool: Executor) -> list[Subject]:
+    """Survey every input of a comparison and choose its tiles, in the order of the inputs."""
+    asked = [pool.submit(look, challenge, ref) for ref in challenge.inputs]
+    return [each.result() for each in asked]
+
+
+@task(name="compare", task_run_name="{contender.name} on {subject.ref.name}", cache_policy=NO_CACHE)
+def try_recipe(contender: Contender, subject: Subject, crew: Crew, pool: Executor) -> Trial:
+    """One recipe on one input; where it cannot, the trial says why."""
+    try:
+        return pool.submit(run_trial, contender, subject, crew).result()
+    except Exception as error:  # noqa: BLE001 - a worker that was killed, say; the other trials go on
+        return given_up(contender, subject, f"{type(error).__name__}: {error}")

@@ -139,7 +139,7 @@ def load_recipe(name: str | None = None, settings: dict[str, Any] | None = None,
     if method is not None:
         choices["method"] = {"name": method}
     for key, value in (settings or {}).items():
-        _set(choices, key, value, where)
+        set_choice(choices, key, value, where)
     return checked_recipe(choices, where)
 
 
@@ -203,7 +203,12 @@ def _read(name: str) -> dict[str, Any]:
     return choices or {}
 
 
-def _set(choices: dict[str, Any], key: str, value: Any, where: str) -> None:
+def set_choice(choices: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Set a dotted key in plain values.
+
+    Raises:
+        RequestError: a part of the key is a single value.
+    """
     *parents, last = key.split(".")
     for parent in parents:
         choices = choices.setdefault(parent, {})

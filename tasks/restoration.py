@@ -1,7 +1,8 @@
 """Tiles -> restored tiles with their rows of the convergence table: batches, fits, control, quality. Reads no files."""
 
 import resource
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -63,27 +64,60 @@ def restore_tiles(
         One per tile, in the order of `tiles`.
     """
     found = {place: _copied(tile) for place, tile in enumerate(tiles) if tile.is_empty}
-    full = [place for place in range(len(tiles)) if place not in found]
+    for places, batch in _batches(tiles, starts, treatment):
+        clean = [references.get(place) for place in places]
+        found |= zip(places, _restored(_mixed(batch, treatment), starts, treatment, clean), strict=True)
+    return [found[place] for place in range(len(tiles))]
+
+
+def restore_both(
+    tiles: list[Tile], starts: dict[str, Start], treatment: Treatment
+) -> list[tuple[Restored, Restored | None]]:
+    """Each tile by the method alone, and as `restore_tiles` gives it; from one fit, and only once where that is equal.
+
+    Args and order as there.
+    """
+    found = {place: (_copied(tile), None) for place, tile in enumerate(tiles) if tile.is_empty}
+    has_two = treatment.control is not None and treatment.share != 1
+    for places, batch in _batches(tiles, starts, treatment):
+        clean: list[Pixels | None] = [None] * len(places)
+        alone = _restored(batch, starts, treatment, clean)
+        mixed: list[Restored | None] = [None] * len(places)
+        if has_two:
+            mixed = [*_restored(_mixed(batch, treatment), starts, treatment, clean)]
+        found |= zip(places, zip(alone, mixed, strict=True), strict=True)
+    return [found[place] for place in range(len(tiles))]
+
+
+def _batches(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> Iterator[tuple[list[int], _Batch]]:
+    """The tiles that hold something, fitted in batches of one shape; each with the places of its tiles."""
+    full = [place for place, tile in enumerate(tiles) if not tile.is_empty]
     for _, alike in groupby(full, key=lambda place: tiles[place].window.raw.shape):
         places = list(alike)
         for first in range(0, len(places), treatment.batch):
             some = places[first : first + treatment.batch]
-            batch = _fitted([tiles[place] for place in some], starts, treatment)
-            clean = [references.get(place) for place in some]
-            found |= zip(some, _restored(batch, starts, treatment, clean), strict=True)
-    return [found[place] for place in range(len(tiles))]
+            yield some, _fitted([tiles[place] for place in some], starts, treatment)
 
 
 def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> _Batch:
+    """The method's own estimate and the control's, not yet mixed."""
     problem, intensity = make_problem([tile.window for tile in tiles], treatment.method, treatment.device)
     begin = _begin(tiles, starts, treatment.method, problem)
     done = fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
-    if treatment.control is None:
-        return _Batch(tiles, problem, intensity, done.records, own, None, share, done.std)
-    control = estimate_of(problem, fit(problem, treatment.control), treatment.control)
-    share = best_share(problem, own, control) if treatment.share == "auto" else treatment.share * share
-    return _Batch(tiles, problem, intensity, done.records, mixture(own, control, share), control, share, done.std)
+    control = None
+    if treatment.control is not None:
+        control = estimate_of(problem, fit(problem, treatment.control), treatment.control)
+    return _Batch(tiles, problem, intensity, done.records, own, control, share, done.std)
+
+
+def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
+    """The method's estimate with the control's share in it."""
+    own, control = batch.result, batch.control
+    if control is None:
+        return batch
+    share = best_share(batch.problem, own, control) if treatment.share == "auto" else treatment.share * batch.share
+    return replace(batch, result=mixture(own, control, share), share=share)
 
 
 def _begin(tiles: list[Tile], starts: dict[str, Start], method: Method, problem: Problem) -> Nets | None:

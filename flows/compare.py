@@ -1,0 +1,67 @@
+"""Several recipes on the same tiles of a collection -> table, pictures and page of who is best."""
+
+from prefect import flow, tags
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.futures import as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.following import WINDOW, artifact_key
+from tasks.comparison.challenge import make_challenge
+from tasks.comparison.contenders import Contender
+from tasks.comparison.outcome import Outcome, write_outcome
+from tasks.doors import look_at_inputs, try_recipe
+from tasks.workers import crew_for, executor
+
+
+@flow(
+    name="compare",
+    flow_run_name="compare {source}",
+    task_runner=ThreadPoolTaskRunner(max_workers=WINDOW),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def compare(
+    source: str,
+    contenders: list[Contender],
+    catalog: str | None = None,
+    out: str = "restored",
+    tiles: int = 4,
+    limit: int | None = None,
+    degrade: str | None = None,
+    cluster: str = "local",
+    workers: int | None = None,
+) -> Outcome:
+    """Rank recipes: by PSNR where the collection has a reference, otherwise by estimated risk.
+
+    Args:
+        source: name of a collection in the catalogue, or a path, glob or URI.
+        contenders: recipes, each with a name.
+        catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
+        out: folder or URI for the results; they come into OUT/compare/<collection>.
+        tiles: tiles of each input, chosen from the smooth to the textured.
+        limit: only so many inputs.
+        degrade: compare on the references, spoiled: noise:SIGMA or jpeg:QUALITY.
+        cluster: "local" (processes of this machine), "none" (this process), or a Dask scheduler, tcp://host:port.
+        workers: processes of a local cluster; without it one per core, or per GPU.
+
+    Raises:
+        RequestError: the request cannot be carried out; nothing was touched.
+    """
+    challenge = make_challenge(source, contenders, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
+    crew, key = crew_for(cluster, workers), artifact_key(challenge.collection)
+    with challenge.out.lock(), tags(challenge.collection, "compare"):
+        with executor(cluster, crew) as pool:
+            subjects = look_at_inputs(challenge, pool)
+            pairs = [(contender, subject) for subject in subjects for contender in contenders]
+            futures = [try_recipe.submit(contender, subject, crew, pool) for contender, subject in pairs]
+            progress = create_progress_artifact(progress=0.0, key=f"compare-{key}", description=f"{len(pairs)} trials")
+            for done, future in enumerate(as_completed(futures), 1):
+                update_progress_artifact(
+                    progress,  # type: ignore[arg-type]
+                    progress=100 * done / len(pairs),
+                    description=f"{done} of {len(pairs)} trials; the last: {future.result().contender}",
+                )
+            trials = [future.result() for future in futures]
+        outcome = write_outcome(challenge, subjects, trials)
+    lines = [f"# {outcome.sentence()}", "```", *outcome.lines(), "```", f"Page: `{outcome.out}/compare.html`"]
+    create_markdown_artifact(key=f"ranking-{key}", markdown="\n".join(lines), description=outcome.sentence())
+    return outcome

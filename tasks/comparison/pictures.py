@@ -13,7 +13,7 @@ from tasks.report.pictures import contrast, stretched
 
 SIDE = 224  # px of a place that are shown, from its middle
 GAP, HEAD, LINE = 6, 40, 16
-LEAST = 190  # px of a column, for the words below a picture
+LEAST = 210  # px of a column, for the words below a picture
 ROWS = 12  # places on a sheet
 INK, SOFT, PAPER = (28, 32, 36), (91, 100, 109), (255, 255, 255)
 _COLOURS = ("#24577a", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000", "#8c510a")

@@ -119,14 +119,16 @@ def sheet_of(ranked: Sequence[Ranked], subjects: Sequence[Subject], trials: Sequ
     for name in names:
         words = [words_of(told.get((name, *key)), mixed.get((name, *key))) for key in keys]
         columns.append(Column(name, [made.get((name, *key)) for key in keys], words))
+    like = min(1, len(names))  # the best, which noise does not stretch
     if any(key[2] == REFERENCE for key in given):
+        like = len(columns)
         columns.append(Column(REFERENCE, given_of(REFERENCE), [""] * len(keys)))
     places = [
         f"{subject.ref.name}, rows {box.start[3]}–{box.stop[3] - 1}, columns {box.start[4]}–{box.stop[4] - 1}"
         for subject in subjects
         for box in subject.places
     ]
-    return contact_sheet(places, columns)
+    return contact_sheet(places, columns, like)
 
 
 def _name(each: Ranked) -> str:

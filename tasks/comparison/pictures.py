@@ -28,8 +28,8 @@ class Column:
     words: Sequence[str]
 
 
-def contact_sheet(places: Sequence[str], columns: Sequence[Column]) -> bytes:
-    """PNG: one row per place, each stretched alike: as the last column wants it, the reference where there is one."""
+def contact_sheet(places: Sequence[str], columns: Sequence[Column], like: int) -> bytes:
+    """PNG: one row per place, each stretched alike: as the picture in column `like` wants it."""
     rows = min(len(places), ROWS)
     shown = [[None if p is None else _middle(p) for p in column.pictures[:rows]] for column in columns]
     heights = [max((p.shape[-2] for p in row if p is not None), default=LINE) for row in zip(*shown, strict=True)]
@@ -44,8 +44,8 @@ def contact_sheet(places: Sequence[str], columns: Sequence[Column]) -> bytes:
     top = HEAD
     for y in range(rows):
         draw.text((GAP, top), places[y], SOFT, font=small)
-        known = [picture for own in shown if (picture := own[y]) is not None]
-        windows = contrast(*known[-1:])
+        known = [picture for own in (shown[like], *shown) if (picture := own[y]) is not None]
+        windows = contrast(*known[:1])
         for x, column in enumerate(columns):
             picture, left = shown[x][y], GAP + x * (width + GAP)
             if picture is not None:

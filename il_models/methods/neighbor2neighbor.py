@@ -31,7 +31,8 @@ class Neighbor2Neighbor(OnCrops):
 
     The paper trains on a set of images. Here one input is all there is, and the network predicts the noise instead of
     the image, which a short fit needs. The paper's network takes some two CPU-seconds for a step on 256 x 256; `fast`
-    has a tenth of its million weights, two levels instead of five, and sees small crops.
+    has 45 thousand weights instead of a million, two levels instead of five, small crops, and a lighter regulariser: a
+    weight of 2 costs it 0.2 to 0.7 dB at sigma 25.
     """
 
     name: ClassVar[str] = "neighbor2neighbor"
@@ -40,8 +41,8 @@ class Neighbor2Neighbor(OnCrops):
     assumes_white_noise: ClassVar[bool] = True
     multiple: ClassVar[int] = 2
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"steps": 1500, "rate": 2e-3, "squares": 0.95, "decay": "cosine", "width": 24, "depth": 2, "crop": 48,
-                 "views": 8}
+        "fast": {"steps": 1500, "rate": 2e-3, "squares": 0.95, "decay": "cosine", "width": 16, "depth": 2, "crop": 48,
+                 "growth": 0.5, "views": 8}
     }  # fmt: skip
 
     steps: int = 5000  # paper: 100 rounds over its data

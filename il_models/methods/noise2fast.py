@@ -32,8 +32,8 @@ class Noise2Fast(OnCrops):
     minimum and maximum and takes the binary cross-entropy of a sigmoid; values here are scaled by quantiles and lie
     outside too, so that the loss is the squared error, which was as good (25.54 and 25.50 dB).
 
-    Looking at the whole tile costs half as much as a step. `fast` does without it: it takes all its steps, at a rate
-    that falls, and its image is the last one. Noise so low that the rule runs on has no say there.
+    Looking at the whole tile costs half as much as a step. `fast` does without the rule and the mean: it takes all its
+    steps, on crops, at a rate that falls, and its image is the last one, of eight views. Its network is smaller.
     """
 
     name: ClassVar[str] = "noise2fast"

@@ -16,6 +16,7 @@ from il_models.metrics import mean
 from il_models.nets import Nets
 from il_models.networks.smooth_unet import SmoothUNet
 from il_models.problem import Problem
+from il_models.residue import REACH, missed
 from il_models.schedules import cosine
 
 AXES = {"pixels": (0, 0), "rows": (0, 1), "columns": (1, 0), "both": (1, 1)}  # along y and along x
@@ -31,15 +32,26 @@ class Noise2Void(Fitted):
     Which axes, and how far, is each tile's own affair, by the correlation that was found of its noise. The estimate
     is the mean of `passes`, in each of which other pixels are hidden.
 
-    Single pixels are all that is hidden of a tile of white noise; there pairs (zs_n2n) and sparse codes do better.
-    `fast` has a smaller network, one crop a step and more hidden pixels.
+    Single pixels are all that is hidden of a tile of white noise; there pairs (zs_n2n) do better. What spans hide of
+    correlated noise they hide of fine detail as well, and the guesses are soft: `regain` gives back what the residual
+    holds beyond noise of the level and the correlation that were found. On pictures full of detail that is most of the
+    quality, on smooth ones nothing. `fast` regains, has a smaller network, one crop a step and more hidden pixels.
     """
 
     name: ClassVar[str] = "noise2void"
     summary: ClassVar[str] = "guesses hidden pixels; along correlated noise it hides spans (N2V2, structN2V)"
     source: ClassVar[str] = "Krull et al., CVPR 2019, arXiv 1811.10980; N2V2: arXiv 2211.08512; defaults of n2v (BSD-3)"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"steps": 500, "rate": 2e-3, "squares": 0.95, "crops": 1, "width": 24, "hidden": 0.2, "grow": 1},
+        "fast": {
+            "steps": 500,
+            "rate": 2e-3,
+            "squares": 0.95,
+            "crops": 1,
+            "width": 24,
+            "hidden": 0.2,
+            "grow": 1,
+            "regain": True,
+        },
     }
 
     steps: int = 800  # n2v: 100 epochs; a tile of 256 x 256 has 16 patches and 8 turns of each: 8 steps of 16
@@ -56,12 +68,13 @@ class Noise2Void(Fitted):
     grow: int = 0  # px that a span is longer than it must be, so that it holds more targets; structN2V: 0
     passes: int = 20  # n2v: one, with nothing hidden, which shows a network what it never saw
     count: Literal["all", "targets"] = "all"  # which guesses of a pass are averaged
+    regain: bool = False  # whether what the residual holds beyond the noise is given back; papers: no
     own_rate: float = 1e-4  # for own steps from a start
 
     @property
     def reach(self) -> int:
-        """The network's, and the neighbourhood that fills what is hidden."""
-        return SmoothUNet.radius(self.depth) + WINDOW // 2
+        """The network's, and the neighbourhood that fills what is hidden, and the windows of `regain`."""
+        return self._sees + (REACH if self.regain else 0)
 
     def work(self, pixels: int, channels: int) -> float:
         """Forward and backward on the crops of each step, forward for each pass."""
@@ -110,7 +123,8 @@ class Noise2Void(Fitted):
             hidden, targets = self._hidden(by, (place + number / self.passes) % 1)
             return problem.mask & ~hidden, targets if self.count == "targets" else torch.ones_like(targets)
 
-        return mean_guess(nets, problem.y, hide, self.passes, self.reach, 2**self.depth)
+        x = mean_guess(nets, problem.y, hide, self.passes, self._sees, 2**self.depth)
+        return x + missed(problem, x) if self.regain else x
 
     def on_input(self) -> "Noise2Void":
         """Random crops of it."""
@@ -133,6 +147,10 @@ class Noise2Void(Fitted):
         area = (2 * longer + 1).prod(1).reshape(-1, 1, 1, 1)
         hidden = widened(chance < (0.5 / area).clamp(max=self.hidden), longer, self.longest + self.grow)
         return hidden, ~widened(~hidden, by, self.longest)
+
+    @property
+    def _sees(self) -> int:
+        return SmoothUNet.radius(self.depth) + WINDOW // 2
 
     @property
     def _widths(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

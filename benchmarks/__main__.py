@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-QUESTIONS = ("batch", "memory", "overhead", "noise_estimate", "denoising", "mixture", "risk")
+QUESTIONS = ("batch", "memory", "overhead", "noise_estimate", "denoising", "from_scratch", "mixture", "risk")
 
 
 def main() -> None:

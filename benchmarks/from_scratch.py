@@ -1,6 +1,6 @@
 """Which method that learns from the input alone is worth its time? All of them on the same pictures and captures.
 
-    python -m benchmarks.from_scratch [--only METHOD] [--part NAME] [--images N] [--scores FILE] [--write] [--quick]
+    python -m benchmarks.from_scratch [--only METHOD] [--part NAME] [--images N] [--sigma S] [--scores FILE] [--write] [--quick]
 
 Values 0 to 1 in float32, noise N(0, (sigma/255)^2) from a seeded generator per picture, neither clipped nor rounded;
 the result is the last iterate or that of the method's own stopper, nothing is chosen by ground truth; output clipped to
@@ -17,9 +17,9 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from il_models.problem import Problem
 Line = dict[str, Any]
 SCORES = RESULTS / "from_scratch.jsonl"
 SIDE = 256
+SIGMAS = (25.0, 50.0, 15.0)
 HEADS = ("protocol", "n", "method", "steps", "PSNR", "over nlm", "SSIM", "CPU-s", "paper")
 
 
@@ -94,11 +95,11 @@ def captures() -> Iterator[Case]:
         yield Case("captures", f"Real pairs, {group}", pair.name, f"captures {group}", problem, compared, pair.peak)
 
 
-def cases(part: str, count: int | None) -> Iterator[Case]:
+def cases(part: str, count: int | None, sigmas: Sequence[float] = SIGMAS) -> Iterator[Case]:
     """The pictures of a part, sigma 25 first; of each protocol at most so many."""
     if part == "captures":
         return islice(captures(), count)
-    grey, sigmas = classic("set12") if part != "kodak" else {}, (25.0, 50.0, 15.0)
+    grey = classic("set12") if part != "kodak" else {}
     if part == "grey128":
         images, title = {name: centre(image, 128) for name, image in grey.items()}, "P-grey Set12, centre 128"
     elif part == "grey256":
@@ -167,7 +168,7 @@ def read(path: Path) -> dict[tuple[str, str, str], Line]:
     return {(line["protocol"], line["picture"], line["label"]): line for line in lines}
 
 
-def run(contestants: Sequence[Contestant], parts: Sequence[str], count: int | None, path: Path | None) -> list[Line]:
+def run(contestants: Sequence[Contestant], asked: Iterable[Case], path: Path | None) -> list[Line]:
     """Measure what is not in the scores yet."""
     known = read(path) if path else {}
     ready: list[tuple[Contestant, Method]] = []
@@ -178,21 +179,20 @@ def run(contestants: Sequence[Contestant], parts: Sequence[str], count: int | No
         else:
             ready.append((contestant, made))
     lines = []
-    for part in parts:
-        seen: dict[str, int] = {}
-        for case in cases(part, count):
-            place = seen[case.protocol] = seen.get(case.protocol, 0) + 1
-            for contestant, method in ready:
-                old = known.get((case.protocol, case.picture, contestant.label), {})
-                late = contestant.images is not None and place > contestant.images
-                if part not in contestant.parts or late or old.get("settings") == repr(method):
-                    continue
-                line = measured(case, contestant, method)
-                lines.append(line)
-                print(json.dumps({key: value for key, value in line.items() if key != "settings"}), flush=True)
-                if path:
-                    with path.open("a") as file:
-                        file.write(json.dumps(line) + "\n")
+    seen: dict[str, int] = {}
+    for case in asked:
+        place = seen[case.protocol] = seen.get(case.protocol, 0) + 1
+        for contestant, method in ready:
+            old = known.get((case.protocol, case.picture, contestant.label), {})
+            late = contestant.images is not None and place > contestant.images
+            if case.part not in contestant.parts or late or old.get("settings") == repr(method):
+                continue
+            line = measured(case, contestant, method)
+            lines.append(line)
+            print(json.dumps({key: value for key, value in line.items() if key != "settings"}), flush=True)
+            if path:
+                with path.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
     return lines
 
 
@@ -249,16 +249,18 @@ def main() -> None:
     )
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--images", type=int, metavar="N", help="at most so many pictures per protocol")
+    parser.add_argument("--sigma", type=float, action="append", help="of the photographs' noise; repeat for several")
     parser.add_argument("--scores", type=Path, default=SCORES, help="file of the scores, one line of JSON each")
     parser.add_argument("--write", action="store_true", help="measure nothing; write the tables of the scores")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     some = [each for each in CONTESTANTS if not asked.only or {each.name, each.label} & set(asked.only)]
     if asked.quick:
-        write(run([each for each in some if each.quick], ("grey128",), 1, None), keep=False)
+        write(run([each for each in some if each.quick], cases("grey128", 1), None), keep=False)
         return
     if not asked.write:
-        run(some, asked.part or PARTS, asked.images, asked.scores)
+        parts = (cases(part, asked.images, asked.sigma or SIGMAS) for part in asked.part or PARTS)
+        run(some, chain.from_iterable(parts), asked.scores)
     write(list(read(asked.scores).values()), keep=True)
 
 

@@ -33,7 +33,8 @@ class Noise2Fast(OnCrops):
     outside too, so that the loss is the squared error, which was as good (25.54 and 25.50 dB).
 
     Looking at the whole tile costs half as much as a step. `fast` does without the rule and the mean: it takes all its
-    steps, on crops, at a rate that falls, and its image is the last one, of eight views. Its network is smaller.
+    steps, on crops, at a rate that falls, and its image is the last one, of eight views. Its network is smaller: six
+    layers of 48 channels gain 0.5 dB at this rate on grey pictures, but lost 6 dB on a colour one.
     """
 
     name: ClassVar[str] = "noise2fast"

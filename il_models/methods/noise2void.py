@@ -32,10 +32,10 @@ class Noise2Void(Fitted):
     Which axes, and how far, is each tile's own affair, by the correlation that was found of its noise. The estimate
     is the mean of `passes`, in each of which other pixels are hidden.
 
-    Single pixels are all that is hidden of a tile of white noise; there pairs (zs_n2n) do better. What spans hide of
-    correlated noise they hide of fine detail as well, and the guesses are soft: `regain` gives back what the residual
-    holds beyond noise of the level and the correlation that were found. On pictures full of detail that is most of the
-    quality, on smooth ones nothing. `fast` regains, has a smaller network, one crop a step and more hidden pixels.
+    Of a tile of white noise single pixels are hidden. What spans hide of correlated noise they hide of fine detail as
+    well, and the guesses are soft: `regain` gives back what the residual holds beyond noise of the level and the
+    correlation that were found. On pictures full of detail that is most of the quality, on smooth ones next to nothing.
+    `fast` regains, has a smaller network, one crop a step and more hidden pixels. The defaults cost 40 times as much.
     """
 
     name: ClassVar[str] = "noise2void"

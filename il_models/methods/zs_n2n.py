@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from il_models.diagonals import diagonals, measured_cells, pair_loss
 from il_models.draw import Draw
-from il_models.metrics import mean
 from il_models.nets import Nets
 from il_models.networks.three_layers import ThreeLayers
 from il_models.on_crops import Decay, OnCrops
@@ -69,23 +68,13 @@ class ZeroShotNoise2Noise(OnCrops):
         """Residual and consistency loss, eq. 7 and 8, over the cells that were measured wholly."""
         del step
         y, mask = self.sample([problem.y, problem.mask], inputs, problem, draw)
-        pair = _diagonals(y)  # (b, 2, c, h/2, w/2)
-        cells = _diagonals(mask.float()).amin(1) == 1  # (b, 1, h/2, w/2)
+        pair = diagonals(y)  # (b, 2, c, h/2, w/2)
         with torch.autocast(y.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             noise, whole_noise = nets(pair), nets(y[:, None])[:, 0]
         clean, whole = pair - noise.to(y.dtype), y - whole_noise.to(y.dtype)
-        residual = (clean - pair.flip(1)) ** 2
-        consistency = (clean - _diagonals(whole)) ** 2
-        return 0.5 * mean((residual + consistency).sum(1), cells)
+        return pair_loss(pair, clean, whole, measured_cells(mask))
 
     def estimate(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw) -> Tensor:
         """y minus the predicted noise, which is the mean over `views` flips and turns of the tile."""
         del inputs, draw
         return problem.y - mean_over_views(lambda y: nets(y[:, None])[:, 0], problem.y, self.views, self.reach)
-
-
-def _diagonals(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 2 c h2 w2"]:
-    """The means of the two diagonals of each 2x2 cell: two half-size images whose noise is independent (eq. 5)."""
-    main = (x[..., 0::2, 0::2] + x[..., 1::2, 1::2]) / 2
-    anti = (x[..., 0::2, 1::2] + x[..., 1::2, 0::2]) / 2
-    return torch.stack([main, anti], 1)

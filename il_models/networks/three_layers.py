@@ -9,12 +9,13 @@ class ThreeLayers(nn.Module):
     Args:
         channels: channels in and out.
         width: channels between (paper: 48; 21,313 weights for one channel, 22,275 for three).
+        read: channels in, where they are not those out.
     """
 
-    def __init__(self, channels: int, width: int = 48) -> None:
+    def __init__(self, channels: int, width: int = 48, read: int | None = None) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1),
+            nn.Conv2d(read or channels, width, 3, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width, width, 3, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
@@ -22,5 +23,5 @@ class ThreeLayers(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> (n, c, h, w)."""
+        """(n, read, h, w) -> (n, c, h, w)."""
         return self.layers(x)

@@ -77,6 +77,7 @@ def restore_both(
 
     Args and order as there.
     """
+    found: dict[int, tuple[Restored, Restored | None]]
     found = {place: (_copied(tile), None) for place, tile in enumerate(tiles) if tile.is_empty}
     has_two = treatment.control is not None and treatment.share != 1
     for places, batch in _batches(tiles, starts, treatment):

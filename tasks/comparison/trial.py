@@ -95,8 +95,8 @@ def _tried(contender: Contender, subject: Subject, crew: Crew) -> Trial:
     for place, (box, some) in enumerate(zip(subject.places, numbers, strict=True)):
         done = [next(both) for _ in some]
         parts = {ALONE: [alone for alone, _ in done]}
-        if all(mixed is not None for _, mixed in done):
-            parts[MIXED] = [mixed for _, mixed in done if mixed is not None]
+        if any(mixed is not None for _, mixed in done):
+            parts[MIXED] = [mixed or alone for alone, mixed in done]  # an empty tile is copied, and has one only
         raw, valid = _window(array, box), _valid(array, box)
         twin = None if clean is None else _window(clean, box)
         for part, restored in parts.items():

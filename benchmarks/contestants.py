@@ -41,6 +41,7 @@ class Contestant:
 CONTESTANTS = (
     Contestant("noisy", "identity", quick=True),
     Contestant("nlm", "nlm", quick=True),
+    Contestant("dct", "dct", quick=True),
     Contestant("bm3d", "bm3d"),
     Contestant("zs_n2n, 1000 steps", "zs_n2n", fields={"steps": 1000, "views": 8}, quick=True),
     Contestant("zs_n2n", "zs_n2n", fields={"views": 8}),

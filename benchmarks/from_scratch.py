@@ -1,6 +1,6 @@
 """Which method that learns from the input alone is worth its time? All of them on the same pictures and captures.
 
-    python -m benchmarks.from_scratch [--only METHOD] [--part NAME] [--images N] [--sigma S] [--scores FILE] [--write] [--quick]
+    python -m benchmarks.from_scratch [--only METHOD] [--part NAME] [--images N] [--sigma S] [--write] [--quick]
 
 Values 0 to 1 in float32, noise N(0, (sigma/255)^2) from a seeded generator per picture, neither clipped nor rounded;
 the result is the last iterate or that of the method's own stopper, nothing is chosen by ground truth; output clipped to

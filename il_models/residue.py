@@ -34,7 +34,7 @@ def regained(residual: Float[Tensor, "b c h w"], noise: Noise) -> Float[Tensor, 
     taken to be r^(d^2) at distance d.
     """
     b, c, height, width = residual.shape
-    basis = _cosines(residual)
+    basis = cosines(SIDE, residual)
     kernels = torch.einsum("uy,vx->uvyx", basis, basis).reshape(SIDE**2, 1, SIDE, SIDE)
     expected = _energy(noise, basis, residual).reshape(b * c, SIDE**2, 1, 1)
 
@@ -52,10 +52,10 @@ def regained(residual: Float[Tensor, "b c h w"], noise: Noise) -> Float[Tensor, 
     return joined(found * detail / (detail + expected)).reshape(b, c, height, width)
 
 
-def _cosines(like: Tensor) -> Float[Tensor, "u y"]:
-    """The orthonormal cosine transform."""
-    place = torch.arange(SIDE, dtype=like.dtype, device=like.device)
-    basis = torch.cos(math.pi * (place + 0.5) * place[:, None] / SIDE) * math.sqrt(2 / SIDE)
+def cosines(length: int, like: Tensor) -> Float[Tensor, "u y"]:
+    """The orthonormal cosine transform of so many values."""
+    place = torch.arange(length, dtype=like.dtype, device=like.device)
+    basis = torch.cos(math.pi * (place + 0.5) * place[:, None] / length) * math.sqrt(2 / length)
     basis[0] /= math.sqrt(2)
     return basis
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from il_models.draw import Draw
 from il_models.metrics import mean
+from il_models.noise import coloured
 from il_models.problem import Problem
 
 RESOLUTION = 0.03  # of the noise variance: smaller risks cannot be told apart (benchmarks/results/risk.md)
@@ -43,9 +44,10 @@ def probed(
     """x = f(y) with its slope, from random signs s: df_i/dy_i ~ s_i (f(y + h s) - f(y))_i / h with h = epsilon sigma.
 
     Right in the mean over many pixels, not for each. Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE TIP 2008, eq. 14.
+    For noise of covariance C what is wanted is the trace of C df/dy, so the probe has the colour of the noise.
 
     Args:
-        problem: denoising (A = I) with Gaussian white noise; sigma may differ between channels and with intensity.
+        problem: denoising (A = I) with Gaussian noise; sigma may differ between channels and with intensity.
         f: a measurement of the whole batch -> its estimate.
         draw: one stream per tile, the probe's.
         probes: how many probes are averaged.
@@ -54,7 +56,7 @@ def probed(
     sigma = problem.noise.sigma(x)
     slope = torch.zeros_like(x)
     for _ in range(probes):
-        signs = draw.signs(*problem.y.shape[1:]).to(problem.y) * problem.mask
+        signs = coloured(draw.signs(*problem.y.shape[1:]).to(problem.y), problem.noise) * problem.mask
         moved = f(problem.y + epsilon * sigma * signs)
         slope = slope + signs * sigma * (moved - x) / (epsilon * probes)
     return Estimate(x, slope)
@@ -80,11 +82,11 @@ def sure(problem: Problem, estimate: Estimate) -> Float[Tensor, " b"]:
     return mean((problem.y - estimate.x) ** 2 - sigma**2 + 2 * estimate.slope, estimate.known(problem.mask))
 
 
-def best_share(problem: Problem, one: Estimate, other: Estimate) -> Float[Tensor, " b"]:
+def best_share(problem: Problem, one: Estimate, other: Estimate, usual: float = USUAL_SHARE) -> Float[Tensor, " b"]:
     """The weight w of `one` for which w x + (1 - w) x' has the least estimated risk, per tile, between 0 and 1.
 
     The risk of the mixture is a parabola in w (Leung and Barron, IEEE TIT 2006, on mixing by unbiased risk). It is held
-    to USUAL_SHARE as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged. 1 where
+    to `usual` as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged. 1 where
     there is no noise, or where a slope is not finite.
     """
     mask = one.known(other.known(problem.mask))
@@ -92,7 +94,7 @@ def best_share(problem: Problem, one: Estimate, other: Estimate) -> Float[Tensor
     residual, apart = problem.y - other.x, one.x - other.x
     gain = mean(residual * apart + other.slope - one.slope, mask)
     held = RESOLUTION * power
-    share = (gain + held * USUAL_SHARE) / (mean(apart**2, mask) + held).clamp(min=1e-30)
+    share = (gain + held * usual) / (mean(apart**2, mask) + held).clamp(min=1e-30)
     return torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
 
 

@@ -7,14 +7,13 @@ import numpy as np
 import psutil
 import torch
 
-from il_models.fitting import fit
 from il_models.method import Direct
 from tasks.calibration import Calibration, calibrated
 from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
 from tasks.plan import InputPlan, Lot, Plan
 from tasks.problems import make_problem
-from tasks.quality import estimate_of, judge
+from tasks.quality import control_of, judge
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.starts import SAMPLED_VALUES
@@ -56,14 +55,12 @@ def calibrate(entries: list[InputPlan], facts: Facts, recipe: Recipe, collection
         return Calibration(0.0, 0.0, 0.0, 0)
     treatment = treatment_of(recipe, facts, batch=1, device=crew.device)
     problem, _ = make_problem([tile.window], treatment.method, treatment.device)
-    control = treatment.control
+    own = (treatment.method,) if isinstance(treatment.method, Direct) else ()
 
     def finish() -> None:
-        checked = treatment.method if isinstance(treatment.method, Direct) else control
-        if checked is not None:
-            done = fit(problem, checked)
-            estimate = estimate_of(problem, done, checked)
-            judge(problem, estimate, estimate if control else None, torch.ones_like(problem.mask))
+        if direct := (*own, *treatment.controls):
+            estimate = control_of(problem, direct)
+            judge(problem, estimate, estimate if treatment.controls else None, torch.ones_like(problem.mask))
 
     return calibrated(problem, treatment.input_method, treatment.method, finish, crew.threads)
 

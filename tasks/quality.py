@@ -1,6 +1,7 @@
 """What can be believed of a tile without ground truth, and with one: residual, risk, skill, verdict."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,11 @@ import torch
 from torch import Tensor
 
 from il_models.draw import Draw
-from il_models.fitting import Fit
+from il_models.fitting import Fit, fit
 from il_models.method import Direct, Fitted, Method
 from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
 from il_models.problem import Problem
-from il_models.risk import RESOLUTION, Estimate, held_out, probed, sure
+from il_models.risk import RESOLUTION, Estimate, best_share, held_out, mixture, probed, sure
 from tasks.limits import LIMITS, Limits
 from tasks.problems import Pixels
 from tasks.tiles import Tile
@@ -96,6 +97,14 @@ def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
     if done.unseen is not None or (isinstance(method, Fitted) and not method.reads_measurement):
         return held_out(done.x, done.unseen)
     return probed(problem, done.x, lambda y: _again(replace(problem, y=y), done, method), _probes(problem))
+
+
+def control_of(problem: Problem, controls: Sequence[Direct]) -> Estimate:
+    """The classical restoration of each tile: of several the mixture with the least risk, one after the other."""
+    first, *others = (estimate_of(problem, fit(problem, control), control) for control in controls)
+    for other in others:
+        first = mixture(other, first, best_share(problem, other, first, usual=0.5))
+    return first
 
 
 def _again(problem: Problem, done: Fit, method: Method) -> Tensor:

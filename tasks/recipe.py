@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from il_models.fitting import Stopper, require_judge
-from il_models.method import Fitted, Method
+from il_models.method import Direct, Fitted, Method
 from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
 from tasks.stopping import StopperChoice, joined
@@ -72,8 +72,10 @@ class Recipe(_Choices):
         "auto",
         description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal.",
     )
-    control: Literal["nlm", "bm3d", "none"] = Field(
-        "nlm", description="Classical method that every tile is compared with; bm3d: for non-commercial use only."
+    control: Literal["classical", "nlm", "dct", "bm3d", "none"] = Field(
+        "classical",
+        description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk. bm3d: for "
+        "non-commercial use only.",
     )
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
@@ -85,7 +87,7 @@ class Recipe(_Choices):
     @model_validator(mode="after")
     def _rest_goes_somewhere(self) -> "Recipe":
         if self.control == "none" and self.share not in ("auto", 1):
-            raise ValueError(f"share = {self.share} leaves the rest to a control; set control: nlm, or share: 1.")
+            raise ValueError(f"share = {self.share} leaves the rest to a control; set control: classical, or share: 1.")
         return self
 
     @property
@@ -98,6 +100,12 @@ class Recipe(_Choices):
     def is_mixed(self) -> bool:
         """Whether the control has a share in the result."""
         return self.control != "none" and self.share != 1 and isinstance(self.restoration(), Fitted)
+
+    def controls(self) -> tuple[Direct, ...]:
+        """The classical methods that make up the control; the method itself is none of them."""
+        names = {"classical": ("nlm", "dct"), "none": ()}.get(self.control, (self.control,))
+        made = (known_methods()[name]() for name in names if name != self.method.name)
+        return tuple(each for each in made if isinstance(each, Direct))
 
     def restoration(self) -> Method:
         """The method with its fields checked.
@@ -154,9 +162,8 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     except ValidationError as error:
         raise RequestError(sentence(error, where, _keys())) from None
     method = _method(recipe.method, where)
-    if recipe.control != "none":
-        _method(MethodChoice(name=recipe.control), f"{where}, control")
     try:
+        recipe.controls()
         if recipe.is_shared and isinstance(method, Fitted):
             method.on_input().own_steps(recipe.own_steps)
         if (stopper := recipe.stopping()) is not None:

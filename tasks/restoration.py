@@ -17,7 +17,7 @@ from il_models.problem import Problem
 from il_models.risk import Estimate, best_share, mixture
 from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
-from tasks.quality import estimate_of, judge, spread_over_noise, true_psnr
+from tasks.quality import control_of, estimate_of, judge, spread_over_noise, true_psnr
 from tasks.starts import Start, channel_group
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
@@ -79,7 +79,7 @@ def restore_both(
     """
     found: dict[int, tuple[Restored, Restored | None]]
     found = {place: (_copied(tile), None) for place, tile in enumerate(tiles) if tile.is_empty}
-    has_two = treatment.control is not None and treatment.share != 1
+    has_two = bool(treatment.controls) and treatment.share != 1
     for places, batch in _batches(tiles, starts, treatment):
         clean: list[Pixels | None] = [None] * len(places)
         alone = _restored(batch, starts, treatment, clean)
@@ -106,9 +106,7 @@ def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -
     begin = _begin(tiles, starts, treatment.method, problem)
     done = fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
-    control = None
-    if treatment.control is not None:
-        control = estimate_of(problem, fit(problem, treatment.control), treatment.control)
+    control = control_of(problem, treatment.controls) if treatment.controls else None
     return _Batch(tiles, problem, intensity, done.records, own, control, share, done.std)
 
 

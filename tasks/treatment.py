@@ -7,7 +7,6 @@ import torch
 
 from il_models.fitting import Stopper
 from il_models.method import Direct, Fitted, Method
-from il_models.methods import known_methods
 from tasks.catalog.facts import Facts
 from tasks.recipe import Recipe
 
@@ -18,7 +17,8 @@ class Treatment:
 
     input_method: fitted once per input, where tiles go on from their input's own network; None otherwise.
     method: of a tile's own fit. input_stopper, stopper: what ends them early.
-    control: what tiles are compared with. share: of the method in the result, the rest is the control's; auto: by risk.
+    controls: what tiles are compared with, several of them mixed by risk.
+    share: of the method in the result, the rest is the controls'; auto: by risk.
     affine: gain and offset are fitted before an estimate is compared with its reference.
     """
 
@@ -26,7 +26,7 @@ class Treatment:
     input_stopper: Stopper | None
     method: Method
     stopper: Stopper | None
-    control: Direct | None
+    controls: tuple[Direct, ...]
     share: Literal["auto"] | float
     batch: int
     device: torch.device
@@ -37,14 +37,12 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treat
     """What a recipe wants to be done to each tile of a collection, `batch` tiles at once on a device."""
     method, stopper = recipe.restoration(), recipe.stopping()
     shared = recipe.is_shared
-    control = known_methods()[recipe.control]() if recipe.control not in ("none", method.name) else None
-    assert control is None or isinstance(control, Direct)
     return Treatment(
         input_method=method.on_input() if shared and isinstance(method, Fitted) else None,
         input_stopper=stopper if shared else None,
         method=method.own_steps(recipe.own_steps) if shared and isinstance(method, Fitted) else method,
         stopper=None if shared else stopper,
-        control=control if method.name != "identity" else None,
+        controls=recipe.controls() if method.name != "identity" else (),
         share=recipe.share if isinstance(method, Fitted) else 1.0,
         batch=batch,
         device=torch.device(device),

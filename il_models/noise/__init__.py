@@ -1,6 +1,7 @@
 """Noise models, variance stabilisation and the blind estimate of the noise."""
 
 from il_models.noise.anscombe import inverse_stabilised, stabilised
+from il_models.noise.colouring import coloured
 from il_models.noise.estimate import NoiseEstimate, estimate_noise
 from il_models.noise.few_photons import StabilisedNoise, stabilised_sigma
 from il_models.noise.model import Noise, is_signal_dependent
@@ -14,6 +15,7 @@ __all__ = [
     "NoiseEstimate",
     "StabilisedNoise",
     "Stabiliser",
+    "coloured",
     "estimate_noise",
     "inverse_stabilised",
     "is_signal_dependent",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tasks.errors import RequestError
 from tasks.recipe import load_recipe
 
-QUICK = {"method": "zs_n2n", "method__steps": 60, "output__dtype": "float32"}
+QUICK = {"method": "zs_n2n", "method__steps": 60, "output__dtype": "float32", "control": "nlm"}
 CLEAN = 60 + 40 * np.sin(np.arange(256)[:, None] / 7) * np.cos(np.arange(256) / 9)
 
 

@@ -94,6 +94,7 @@ class Observer(Stopper):
         level = float(psnr(look.estimate.clamp(0, 1), self.clean, 1.0, torch.ones_like(look.problem.mask)))
         self.path.append((look.step, level))
         state, best = dict(state), torch.zeros_like(look.loss, dtype=torch.bool)
+        stopped = self.seen.get("own", Watched()).stop_step > 0
         for name, stopper in self._all.items():
             if look.step % stopper.every:
                 continue
@@ -103,7 +104,7 @@ class Observer(Stopper):
             self._note(name, stopper, decision, look.step, level)
             best = decision.best if name == "own" else best
         if not self.own.watches_estimate:  # its result is the estimate where it stops
-            best = torch.full_like(best, not self.seen.get("own", Watched()).stop_step)
+            best = torch.full_like(best, not stopped)
         return Decision(state, torch.zeros_like(look.loss, dtype=torch.int64), best)
 
     @property

@@ -1,0 +1,57 @@
+"""Deep Image Prior: an untrained hourglass fits structure before it fits noise, and is stopped in between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from il_models.average import Average
+from il_models.draw import Draw
+from il_models.fitting.variance import MovingVariance
+from il_models.metrics import mean
+from il_models.nets import Nets
+from il_models.priors import HourglassPrior, averaging, misfit, total_variation
+from il_models.problem import Problem
+
+LOOK = 5  # steps between two estimates that are compared; each costs a third of a step
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepImagePrior(HourglassPrior):
+    """Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", CVPR 2018; with `tv` Liu et al., ICASSP 2019.
+
+    Minimises |A f(code) - y|^2 over the measured pixels, plus `tv` sigma times the total variation of the image.
+    """
+
+    name: ClassVar[str] = "dip"
+    summary: ClassVar[str] = "an untrained hourglass, stopped before it fits the noise; any degradation"
+    source: ClassVar[str] = "Ulyanov, Vedaldi and Lempitsky, CVPR 2018, arXiv 1711.10925; tv: Liu et al., 1810.12864"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "fast": {"widths": (16, 32, 64, 64), "code": 8, "steps": 1200},
+    }
+
+    steps: int = 3000
+    rate: float = 0.01
+    tv: float = 0.0  # weight of the total variation in units of the noise's sigma; arXiv 1810.12864 names none
+    patience: int = 1000  # steps without a new minimum of the estimates' variance that end a tile
+    withheld: float = 0.02  # paper: 0; share of the pixels kept from the fit, by which its risk is known
+
+    @property
+    def average(self) -> Average:
+        """Exponential, 0.99 per step, as in the paper."""
+        return averaging()
+
+    @property
+    def stopper(self) -> MovingVariance:
+        """Where the estimates change least (ES-EMV); the paper stops after so many steps."""
+        return MovingVariance(patience=self.patience, interval=LOOK)
+
+    def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
+        """Mean squared misfit, plus total variation."""
+        del step
+        x = self.shaken(nets, inputs, draw)
+        if not self.tv:
+            return misfit(problem, x)
+        sigma = mean(problem.noise.nominal(problem.y), problem.mask)
+        return misfit(problem, x) + self.tv * sigma * total_variation(problem, x)

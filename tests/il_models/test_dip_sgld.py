@@ -1,0 +1,68 @@
+"""DIP as a posterior: which weights are shaken and how much, its samples, and their spread."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from contracts.toys import toy
+
+from il_models.draw import Draw
+from il_models.fitting import fit
+from il_models.methods.dip_sgld import DeepImagePriorSgld
+from il_models.metrics import mse
+from il_models.nets import Nets, seeded_networks
+from il_models.problem import Problem
+
+TINY = DeepImagePriorSgld(widths=(8, 16), code=4, jitter=0.01, steps=150, every=5, withheld=0.0)
+
+
+def nets_of(problem: Problem) -> Nets:
+    return Nets.stacked(seeded_networks(lambda: TINY.network(problem), problem.seeds, torch.device("cpu")))
+
+
+def test_only_convolutions_are_shaken_and_by_twice_the_rate() -> None:
+    _, problem = toy(2)
+    nets = nets_of(problem)
+    before = {name: value.detach().clone() for name, value in nets.weights.items()}
+    with torch.no_grad():
+        TINY.after_step(nets, Draw(problem.seeds), 0)
+    moved = {name: (nets.weights[name].detach() - value) for name, value in before.items()}
+    assert {name for name, change in moved.items() if bool(change.any())} == {
+        name for name, value in before.items() if value.ndim == 5
+    }
+    changes = torch.cat([change.flatten() for change in moved.values() if change.ndim == 5])
+    assert float(changes.std()) == pytest.approx(2 * TINY.rate, rel=0.05)
+    assert abs(float(changes.mean())) < 1e-3
+
+
+def test_each_tile_is_shaken_by_its_own_stream() -> None:
+    _, problem = toy(3)
+    one = torch.tensor([2])
+    whole, alone = nets_of(problem), nets_of(problem).take(one)
+    with torch.no_grad():
+        TINY.after_step(whole, Draw(problem.seeds), 0)
+        TINY.after_step(alone, Draw(problem.seeds[one]), 0)
+    for name, value in alone.weights.items():
+        assert torch.equal(whole.weights[name][2], value[0])
+
+
+def test_samples_begin_after_the_burn_in() -> None:
+    """The paper's: every 50th of 20,000 from 7000 on."""
+    average = DeepImagePriorSgld().average
+    assert (average.first, average.every, average.spread, average.keep) == (7000, 50, True, None)
+    assert TINY.average.first == 52  # to the nearest even number
+
+
+def test_the_mean_of_the_samples_and_their_spread() -> None:
+    clean, problem = toy(2, side=32)
+    done = fit(problem, TINY)
+    assert bool((mse(done.x, clean, problem.mask) < mse(problem.y, clean, problem.mask)).all())
+    assert done.std is not None
+    assert done.std.shape == done.x.shape
+    assert bool((done.std > 0).all())
+    assert 0.005 < float(done.std.mean()) < 0.3
+
+
+def test_there_is_no_network_for_a_whole_input() -> None:
+    with pytest.raises(NotImplementedError, match="scope: tile"):
+        replace(TINY).on_input()

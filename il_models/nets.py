@@ -38,16 +38,16 @@ class Nets:
         """Number of networks."""
         return next(iter(self.weights.values())).shape[0] if self.weights else 0
 
-    def __call__(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *s"]:
+    def __call__(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *t"]:
         """Network i on its n images x[i]; further inputs have the tile axis b first as well."""
         return self.together(x, *more) if x.is_cuda else self.in_turn(x, *more)
 
-    def together(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *s"]:
+    def together(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *t"]:
         """All networks in the same kernels."""
         run = vmap(lambda weights, *inputs: functional_call(self.module, weights, inputs), randomness="error")
         return run(self.weights, x, *more)
 
-    def in_turn(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *s"]:
+    def in_turn(self, x: Float[Tensor, "b n c *s"], *more: Tensor) -> Float[Tensor, "b n d *t"]:
         """One network after the other."""
         split = {name: value.unbind(0) for name, value in self.weights.items()}
         each = zip(x.unbind(0), *(extra.unbind(0) for extra in more), strict=True)

@@ -22,13 +22,16 @@ class DeepImagePrior(HourglassPrior):
     """Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", CVPR 2018; with `tv` Liu et al., ICASSP 2019.
 
     Minimises |A f(code) - y|^2 over the measured pixels, plus `tv` sigma times the total variation of the image.
+
+    `fast` is not the paper's method but DIP-TV by an hourglass of 120,000 weights: a tile of 128 x 128 px takes a CPU
+    about a minute, a tenth of the paper's. Total variation holds the noise back; faint points and thin lines fade.
     """
 
     name: ClassVar[str] = "dip"
     summary: ClassVar[str] = "an untrained hourglass, stopped before it fits the noise; any degradation"
     source: ClassVar[str] = "Ulyanov, Vedaldi and Lempitsky, CVPR 2018, arXiv 1711.10925; tv: Liu et al., 1810.12864"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (16, 32, 64, 64), "code": 8, "steps": 1200},
+        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1000},
     }
 
     steps: int = 3000

@@ -67,7 +67,7 @@ class DeepImagePriorSure(Fitted):
 
     @property
     def stopper(self) -> RiskMinimum:
-        """Where the risk by fresh probes is least; the paper stops where the loss, which estimates an error, is below 0."""
+        """Where the risk by fresh probes is least; the paper stops where the loss falls below 0."""
         return RiskMinimum(patience=self.patience)
 
     def work(self, pixels: int, channels: int) -> float:

@@ -121,6 +121,6 @@ def test_the_rate_falls_ten_times_by_a_tenth() -> None:
 
 
 def test_a_short_fit_is_better_than_half_of_the_noise() -> None:
-    clean, problem = toy(2, side=64)
-    done = fit(problem, small(DeepImagePriorSure, steps=160))
+    clean, problem = toy(1, side=64)
+    done = fit(problem, small(DeepImagePriorSure, steps=120))
     assert bool((mse(done.x, clean, problem.mask) < 0.5 * mse(problem.y, clean, problem.mask)).all())

@@ -92,6 +92,6 @@ def test_there_is_no_network_for_a_whole_input() -> None:
 
 
 def test_a_short_fit_is_better_than_half_of_the_noise() -> None:
-    clean, problem = toy(2, side=64)
-    done = fit(problem, DeepRandomProjector(steps=160))
+    clean, problem = toy(1, side=64)
+    done = fit(problem, DeepRandomProjector(steps=80))
     assert bool((mse(done.x, clean, problem.mask) < 0.5 * mse(problem.y, clean, problem.mask)).all())

@@ -32,7 +32,7 @@ def result(source: Path, name: str, **chosen: Any) -> tuple[NDArray[Any], pd.Dat
 
 @pytest.mark.parametrize("scope", ["tile", "input"])
 def test_all_none_and_half(source: Path, scope: str) -> None:
-    alone, rows = result(source, "alone", **QUICK, scope=scope, control="none")
+    alone, rows = result(source, "alone", **QUICK | {"control": "none"}, scope=scope)
     assert rows["share"].isna().all()
     full, _ = result(source, "full", **QUICK, scope=scope, share=1)
     none, _ = result(source, "none", **QUICK, scope=scope, share=0)

@@ -11,9 +11,8 @@ import tifffile
 import yaml
 from PIL import Image
 
-from il_models.methods import known_methods
 from tasks.comparison.challenge import make_challenge
-from tasks.comparison.contenders import SUITES, contenders, known_suites, suite_of
+from tasks.comparison.contenders import contenders, known_suites, suite_of
 from tasks.comparison.outcome import PAGE, PLOT, SHEET, TABLE, Outcome, write_outcome
 from tasks.comparison.scores import scores
 from tasks.comparison.spoiling import spoiled, spoiling_of
@@ -59,14 +58,6 @@ def compared(catalog: Path, source: str, names: list[str], **choices: object) ->
 @pytest.mark.parametrize("name", sorted(known_suites()))
 def test_shipped_suites_are_valid(name: str) -> None:
     assert len(suite_of(name)) > 1
-
-
-@pytest.mark.parametrize("file", sorted(SUITES.glob("waiting/*.yaml")), ids=lambda file: file.stem)
-def test_waiting_suites_are_valid_as_far_as_their_methods_are_there(file: Path, tmp_path: Path) -> None:
-    entries = yaml.safe_load(file.read_text())
-    known = [each for each in entries if isinstance(each, str) or each["method"]["name"] in known_methods()]
-    (tmp_path / file.name).write_text(yaml.safe_dump(known))
-    assert len(suite_of(str(tmp_path / file.name))) == len(known)
 
 
 def test_who_is_compared() -> None:

@@ -38,7 +38,8 @@ class PartialUNet(nn.Module):
     from below: doubled pixels, joined with the encoder's level (at the top with the known input), two convolutions; a
     last one gives the picture. Before each convolution of the decoder comes a dropout, whose choices are inputs.
     Any size will do: an odd side is rounded up by each maximum, and what doubling adds is cut off. The last layer is
-    linear, for values may lie outside 0 ... 1 (paper: a sigmoid).
+    linear, for values may lie outside 0 ... 1 (paper: a sigmoid), and begins at 0: eleven dropouts in a row would make
+    the first outputs many times as large as a picture.
 
     Args:
         channels: in and out.
@@ -56,7 +57,9 @@ class PartialUNet(nn.Module):
         self.encoder = nn.ModuleList(
             [PartialConvolution(inside, width) for inside in (channels, *[width] * (pools + 1))]
         )
-        self.decoder = nn.ModuleList(_convolution(*widths) for widths in _widths(channels, width, decoder, head, pools))
+        layers = [_convolution(*widths) for widths in _widths(channels, width, decoder, head, pools)]
+        nn.init.zeros_(layers[-1].weight)
+        self.decoder = nn.ModuleList(layers)
 
     def forward(self, x: Tensor, known: Tensor, *kept: Tensor) -> Tensor:
         """(n, c, h, w), which of it is known, and what each dropout keeps, sizes of `kept_shapes` -> (n, c, h, w)."""
@@ -104,7 +107,8 @@ def _widths(channels: int, width: int, decoder: int, head: tuple[int, int], pool
 def _convolution(channels: int, width: int) -> nn.Conv2d:
     layer = nn.Conv2d(channels, width, 3, padding=1)
     nn.init.kaiming_normal_(layer.weight, SLOPE)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 

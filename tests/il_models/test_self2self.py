@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from contracts.toys import doubled, toy
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from il_models.draw import Draw
@@ -21,8 +21,15 @@ SIZES: dict[str, Any] = {"width": 6, "decoder": 8, "head": (6, 4), "pools": 2}
 SMALL = Self2Self(steps=3, rate=1e-3, passes=3, **SIZES)
 
 
+def livened(network: nn.Module) -> nn.Module:
+    """With a last layer that says something, for it begins at 0."""
+    assert isinstance(network, PartialUNet)
+    nn.init.normal_(network.get_parameter(f"decoder.{len(network.decoder) - 1}.weight"), std=0.1)
+    return network
+
+
 def nets_of(method: Self2Self, problem: Problem) -> Nets:
-    made = seeded_networks(lambda: method.network(problem), problem.seeds, problem.y.device)
+    made = seeded_networks(lambda: livened(method.network(problem)), problem.seeds, problem.y.device)
     return Nets.stacked([network.to(problem.y.dtype) for network in made])
 
 
@@ -30,9 +37,9 @@ def all_kept(size: tuple[int, int], channels: int = 1) -> list[Tensor]:
     return [torch.ones(1, *shape, dtype=torch.bool) for shape in kept_shapes(size, channels, **SIZES)]
 
 
-def without_holes(seed: int = 0) -> tuple[PartialUNet, Tensor]:
+def without_holes(seed: int = 0) -> tuple[nn.Module, Tensor]:
     torch.manual_seed(seed)
-    return PartialUNet(1, **SIZES, dropout=0.3), torch.rand(1, 1, 16, 16)
+    return livened(PartialUNet(1, **SIZES, dropout=0.3)), torch.rand(1, 1, 16, 16)
 
 
 def test_a_partial_convolution_of_known_values_is_a_convolution() -> None:
@@ -70,6 +77,31 @@ def test_a_hidden_value_cannot_reach_any_prediction() -> None:
     assert torch.equal(network(x, known, *kept), network(moved, known, *kept))
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_prediction_is_blind_to_what_is_hidden(residual: bool) -> None:
+    """Also where the mean of the given neighbours is added; one that is given does change it."""
+    method = replace(SMALL, residual=residual)
+    _, problem = toy(2, side=16)
+    nets = nets_of(method, problem)
+    given = Draw(problem.seeds).keep(0.7, 1, 16, 16)
+
+    def predicted(y: Tensor) -> Tensor:
+        return method._prediction(nets, y, given, Draw(problem.seeds)).detach()
+
+    plain = predicted(problem.y)
+    assert torch.equal(predicted(torch.where(given, problem.y, problem.y + 5)), plain)
+    assert not torch.equal(predicted(torch.where(given, problem.y + 5, problem.y)), plain)
+
+
+def test_the_mean_of_given_neighbours() -> None:
+    y = torch.arange(25.0).reshape(1, 1, 5, 5)
+    given = torch.zeros(1, 1, 5, 5, dtype=torch.bool)
+    given[..., 0, 0] = given[..., 1, 2] = True
+    found = self2self._neighbours(y, given)
+    assert torch.allclose(found[0, 0, 1], torch.tensor([0.0, 3.5, 7.0, 7.0, 0.0]), atol=1e-4)
+    assert float(found[..., 3:, :].abs().max()) == 0
+
+
 def test_sizes_of_the_papers_network() -> None:
     """Seven layers down, eleven up; 5 halvings."""
     network = Self2Self().network(toy(1, 3)[1])
@@ -88,7 +120,7 @@ def test_any_size_will_do(size: tuple[int, int]) -> None:
 
 
 def test_the_loss_is_that_of_the_hidden_measured_pixels() -> None:
-    """What was not measured changes nothing; a network that says 0 is wrong by the hidden values themselves."""
+    """What was not measured changes nothing; a silent network says the middle of the values."""
     _, problem = toy(2, side=32)
     mask = problem.mask.clone()
     mask[:, :, 5:20, 5:20] = False
@@ -100,7 +132,7 @@ def test_the_loss_is_that_of_the_hidden_measured_pixels() -> None:
     nets = nets_of(SMALL, problem)
     silent = nets.replaced({name: torch.zeros_like(value) for name, value in nets.weights.items()})
     level = replace(problem, y=torch.full_like(problem.y, 2.0), mask=mask)
-    assert torch.allclose(SMALL.loss(silent, {}, level, Draw(level.seeds), 0), torch.full((2,), 4.0))
+    assert torch.allclose(SMALL.loss(silent, {}, level, Draw(level.seeds), 0), torch.full((2,), 1.5**2))
     empty = replace(problem, mask=torch.zeros_like(mask))
     assert torch.equal(SMALL.loss(nets, {}, empty, Draw(empty.seeds), 0).detach(), torch.zeros(2))
 

@@ -35,9 +35,9 @@ class StopsAtAPlateau(ZeroShotNoise2Noise):
         return Plateau(patience=4, drop=0.9, interval=2)
 
 
-def two_cases(part: str, count: int | None) -> Iterator[Case]:
+def two_cases(part: str, count: int = 2) -> Iterator[Case]:
     clean, problem = toy(2, side=16)
-    for i in range(min(2, count or 2)):
+    for i in range(count):
         yield Case(
             part,
             "toys",
@@ -62,34 +62,30 @@ def test_every_contestant_has_a_label_of_its_own() -> None:
 
 
 def test_methods_that_are_not_there_are_left_out_with_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    assert from_scratch.run([Contestant("new", "no_such_method")], (), None, None) == []
-    assert from_scratch.run([Contestant("new", "nlm", "no_such_preset")], (), None, None) == []
+    assert from_scratch.run([Contestant("new", "no_such_method")], (), None) == []
+    assert from_scratch.run([Contestant("new", "nlm", "no_such_preset")], (), None) == []
     said = capsys.readouterr().out
     assert "left out: new, for there is no method no_such_method" in said
     assert "nlm has no preset no_such_preset" in said
 
 
-def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(from_scratch, "cases", two_cases)
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     scores = tmp_path / "scores.jsonl"
-    assert len(from_scratch.run([NOISY], ("grey128",), 1, scores)) == 1
-    assert len(from_scratch.run([NOISY, NLM], ("grey128",), None, scores)) == 3
-    assert from_scratch.run([NOISY, NLM], ("grey128",), None, scores) == []
+    assert len(from_scratch.run([NOISY], two_cases("grey128", 1), scores)) == 1
+    assert len(from_scratch.run([NOISY, NLM], two_cases("grey128"), scores)) == 3
+    assert from_scratch.run([NOISY, NLM], two_cases("grey128"), scores) == []
     lines = [json.loads(line) for line in scores.read_text().splitlines()]
     assert len(lines) == len(from_scratch.read(scores)) == 4
     assert {line["reason"] for line in lines} == {"no fit"}
     assert all(line["commit"] and line["settings"] for line in lines)
 
 
-def test_settings_that_changed_are_measured_again_and_the_latest_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(from_scratch, "cases", two_cases)
+def test_settings_that_changed_are_measured_again_and_the_latest_count(tmp_path: Path) -> None:
     scores, one = tmp_path / "scores.jsonl", Contestant("zs", "zs_n2n", fields={"steps": 2}, images=1)
-    assert len(from_scratch.run([one], ("kodak",), None, scores)) == 1
-    assert len(from_scratch.run([replace(one, fields={"steps": 3})], ("kodak",), None, scores)) == 1
+    assert len(from_scratch.run([one], two_cases("kodak"), scores)) == 1
+    assert len(from_scratch.run([replace(one, fields={"steps": 3})], two_cases("kodak"), scores)) == 1
     assert [line["steps"] for line in from_scratch.read(scores).values()] == [3]
-    assert from_scratch.run([replace(one, parts=("grey128",))], ("kodak",), None, scores) == []
+    assert from_scratch.run([replace(one, parts=("grey128",))], two_cases("kodak"), scores) == []
 
 
 def test_rows_compare_the_same_pictures() -> None:

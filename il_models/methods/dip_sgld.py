@@ -18,8 +18,8 @@ from il_models.problem import Problem
 class DeepImagePriorSgld(HourglassPrior):
     """Cheng, Gadelha, Maji and Sheldon, "A Bayesian Perspective on the Deep Image Prior", CVPR 2019.
 
-    Minimises |A f(code) - y|^2 over the measured pixels with Adam, and after every step adds N(0, (2 rate)^2) to every
-    weight of a convolution. The image is the mean of every `every`-th estimate after the first `burn_in` of the steps;
+    Minimises |A f(code) - y|^2 over the measured pixels with Adam, and after every step adds N(0, (`noise` rate)^2) to
+    every weight of a convolution. The image is the mean of every `every`-th estimate after the first `burn_in` of the steps;
     their standard deviation is that of the posterior as this sampler sees it (Adam is no exact Langevin sampler).
 
     `fast` has a small hourglass and a seventeenth of the steps: its samples hang together, so that their spread says
@@ -30,11 +30,12 @@ class DeepImagePriorSgld(HourglassPrior):
     summary: ClassVar[str] = "an untrained hourglass whose weights are shaken; mean and spread of what it makes"
     source: ClassVar[str] = "Cheng, Gadelha, Maji and Sheldon, CVPR 2019, arXiv 1904.07457"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "steps": 1200, "every": 10},
+        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "noise": 0.3, "steps": 900, "every": 10},
     }
 
     steps: int = 20_000
     rate: float = 0.01
+    noise: float = 2.0  # standard deviation of what is added to the weights, in units of the rate
     decay: float = 5e-8  # of the weights
     burn_in: float = 0.35  # share of the steps; 7000 of 20,000
     every: int = 50  # steps between two samples
@@ -58,4 +59,4 @@ class DeepImagePriorSgld(HourglassPrior):
         """Noise on the weights of the convolutions, not on offsets and normalisations."""
         for weight in nets.weights.values():
             if weight.ndim == 5:  # four axes of a convolution, behind the tile's
-                weight += 2 * self.rate_at(step) * draw.normal(*weight.shape[1:]).to(weight)
+                weight += self.noise * self.rate_at(step) * draw.normal(*weight.shape[1:]).to(weight)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from il_models.draw import Draw
 from il_models.fitting import fit
+from il_models.fitting.zero_crossing import ZeroCrossing
 from il_models.methods import dip_sure
 from il_models.methods.dip_sure import DeepImagePriorSure
 from il_models.metrics import mse
@@ -16,6 +17,7 @@ from il_models.nets import Nets, seeded_networks
 from il_models.networks.softplus import SoftplusEncoderDecoder, multiplications
 from il_models.noise import Noise
 from il_models.problem import Problem
+from il_models.stopper import Look
 
 TINY = DeepImagePriorSure(narrow=6, wide=9)
 
@@ -118,6 +120,20 @@ def test_the_rate_falls_ten_times_by_a_tenth() -> None:
     assert [DeepImagePriorSure().rate_at(step) for step in (0, 299, 300, 2999)] == pytest.approx(
         [0.1, 0.1, 0.09, 0.1 * 0.9**9]
     )
+
+
+def test_it_stops_where_the_risk_falls_below_zero() -> None:
+    """In the mean of the last looks, per tile, and not before."""
+    _, problem = toy(2)
+    stopper = ZeroCrossing(keep=0.5)
+    state = stopper.start(problem)
+    stops = []
+    for step, loss in enumerate([(1.0, 1.0), (-0.5, 0.5), (-0.5, 0.2)]):
+        look = Look(step, torch.tensor(loss), problem, ~problem.mask, None, lambda y: y)
+        state, stop, _ = stopper.update(state, look)
+        stops.append(stop.tolist())
+    assert stops == [[0, 0], [0, 0], [1, 0]]
+    assert isinstance(TINY.stopper, ZeroCrossing)
 
 
 def test_a_short_fit_is_better_than_half_of_the_noise() -> None:

@@ -19,8 +19,8 @@ class DeepImagePriorSgld(HourglassPrior):
     """Cheng, Gadelha, Maji and Sheldon, "A Bayesian Perspective on the Deep Image Prior", CVPR 2019.
 
     Minimises |A f(code) - y|^2 over the measured pixels with Adam, and after every step adds N(0, (`noise` rate)^2) to
-    every weight of a convolution. The image is the mean of every `every`-th estimate after the first `burn_in` of the steps;
-    their standard deviation is that of the posterior as this sampler sees it (Adam is no exact Langevin sampler).
+    every weight of a convolution. The image is the mean of every `every`-th estimate after the first `burn_in` of the
+    steps; their standard deviation is that of the posterior as this sampler sees it (Adam is no exact Langevin sampler).
 
     `fast` has a small hourglass and a seventeenth of the steps: its samples hang together, so that their spread says
     too little.

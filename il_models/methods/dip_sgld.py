@@ -20,10 +20,10 @@ class DeepImagePriorSgld(HourglassPrior):
 
     Minimises |A f(code) - y|^2 over the measured pixels with Adam, and after every step adds N(0, (`noise` rate)^2) to
     every weight of a convolution. The image is the mean of every `every`-th estimate after the first `burn_in` of the
-    steps; their standard deviation is that of the posterior as this sampler sees it (Adam is no exact Langevin sampler).
+    steps; their standard deviation is that of the posterior as this sampler sees it (Adam is no exact Langevin one).
 
-    `fast` has a small hourglass and a seventeenth of the steps: its samples hang together, so that their spread says
-    too little.
+    `fast` has a small hourglass, a twentieth of the steps and a seventh of the noise, in which it would else drown:
+    its samples hang together, and their spread is about two thirds of the error.
     """
 
     name: ClassVar[str] = "dip_sgld"

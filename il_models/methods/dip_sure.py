@@ -42,6 +42,7 @@ class DeepImagePriorSure(Fitted):
     summary: ClassVar[str] = "an encoder-decoder of the measurement, fitted to its own estimated error; needs sigma"
     source: ClassVar[str] = "Jo, Chun and Choi, ICCV 2021, arXiv 2108.12841; Metzler et al., arXiv 1805.10531"
     assumes_white_noise: ClassVar[bool] = True
+    needs_noise_level: ClassVar[bool] = True
     multiple: ClassVar[int] = 32
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"narrow": 16, "wide": 24, "steps": 400, "rate": 0.03},
@@ -53,6 +54,7 @@ class DeepImagePriorSure(Fitted):
     wide: int = 96
     extra: float = 0.3  # paper: 0.3 for grey, 0.5 for colour; most noise that is added to the input, in sigmas
     epsilon: float = 0.05  # step of the difference, in sigmas
+    withheld: float = 0.02  # paper: 0; share of the pixels kept from the fit: it has learned to please its probes
 
     @property
     def reach(self) -> None:

@@ -1,6 +1,6 @@
 """Does it pay to mix learned and classical estimates? And does estimated risk know the weights?
 
-    python -m benchmarks.mixture [--quick]
+    python -m benchmarks.mixture [--quick] [--every K]
 
 nlm and dct, their mixture by risk (the control), and learned methods with one network per picture, alone and mixed with
 the control; per tile of 256 x 256; on the real microscopy pairs and on photographs with noise of sigma 25.
@@ -68,9 +68,11 @@ def _tile(tile: Problem, fitted: dict[str, tuple[Fitted, Nets | None]]) -> tuple
     return found, shares
 
 
-def captures(count: int | None) -> Iterator[list[object]]:
+def captures(count: int | None, every: int) -> Iterator[list[object]]:
     """A row per real capture."""
     for seed, pair in enumerate(islice(pairs(), count)):
+        if seed % every:
+            continue
         print(pair.name, flush=True)
         ready = stabilised_problem(pair.noisy, seed)
         found, share = estimates(ready.problem)
@@ -85,10 +87,12 @@ def captures(count: int | None) -> Iterator[list[object]]:
         yield [*row, *share]
 
 
-def photographs(count: int | None) -> Iterator[list[object]]:
+def photographs(count: int | None, every: int) -> Iterator[list[object]]:
     """A row per photograph of Set12 and Kodak."""
     pictures = classic("set12", count) if count else classic("set12") | classic("kodak")
     for seed, (name, clean) in enumerate(pictures.items()):
+        if seed % every:
+            continue
         problem = gaussian_problem(noisy(clean, 25, seed)[None], 25, seed)
         found, share = estimates(problem)
         levels = [float(psnr(x.clamp(0, 1), clean[None], 1.0, problem.mask)) for x in found.values()]
@@ -105,15 +109,17 @@ def main() -> None:
     """Write benchmarks/results/mixture.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one picture of each kind, printed and not kept")
-    count = 1 if parser.parse_args().quick else None
+    parser.add_argument("--every", type=int, default=1, help="only every K-th picture")
+    asked = parser.parse_args()
+    count = 1 if asked.quick else None
     torch.set_num_threads(1)
     heads = ("picture", *WAYS, *(f"weight of {name}" for name in LEARNED))
     write_table(
         "" if count else "mixture",
         "Mixing learned and classical estimates",
         [
-            ("Real pairs, noise estimated blind. PSNR in dB.", heads, with_mean(list(captures(count)))),
-            ("Set12 and Kodak, sigma 25, known. PSNR in dB.", heads, with_mean(list(photographs(count)))),
+            ("Real pairs, noise estimated blind. PSNR in dB.", heads, with_mean(list(captures(count, asked.every)))),
+            ("Set12 and Kodak, sigma 25, known. PSNR in dB.", heads, with_mean(list(photographs(count, asked.every)))),
         ],
     )
 

@@ -158,7 +158,7 @@ def test_a_comparison_without_references(catalog: Path) -> None:
 
 
 def test_one_fit_gives_the_estimate_alone_and_mixed(catalog: Path) -> None:
-    recipe = contenders([], ["zs_n2n"], [], QUICK)
+    recipe = contenders([], ["zs_n2n"], [], QUICK | {"control": "nlm"})
     challenge = make_challenge("fields", recipe, catalog=str(catalog), tiles=1, limit=1)
     subject = look(challenge, challenge.inputs[0])
     trial = run_trial(recipe[0], subject, CREW)

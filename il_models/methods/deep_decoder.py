@@ -31,7 +31,7 @@ class DeepDecoder(Fitted):
     """
 
     name: ClassVar[str] = "deep_decoder"
-    summary: ClassVar[str] = "a generator too small to hold the noise; needs no stopping; any degradation"
+    summary: ClassVar[str] = "a generator too small to hold the noise; needs no stopping"
     source: ClassVar[str] = "Heckel and Hand, ICLR 2019, arXiv 1810.03982"
     multiple: ClassVar[int] = 32
     reads_measurement: ClassVar[bool] = False

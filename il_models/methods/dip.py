@@ -28,7 +28,7 @@ class DeepImagePrior(HourglassPrior):
     """
 
     name: ClassVar[str] = "dip"
-    summary: ClassVar[str] = "an untrained hourglass, stopped before it fits the noise; any degradation"
+    summary: ClassVar[str] = "an untrained hourglass, stopped before it fits the noise"
     source: ClassVar[str] = "Ulyanov, Vedaldi and Lempitsky, CVPR 2018, arXiv 1711.10925; tv: Liu et al., 1810.12864"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1000},

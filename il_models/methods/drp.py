@@ -29,7 +29,7 @@ class DeepRandomProjector(Fitted):
     """
 
     name: ClassVar[str] = "drp"
-    summary: ClassVar[str] = "a fitted input of random convolutions, with total variation; any degradation"
+    summary: ClassVar[str] = "a fitted input of random convolutions, with total variation"
     source: ClassVar[str] = "Li, Wang, Zhuang and Sun, CVPR 2023"
     multiple: ClassVar[int] = 32
     reads_measurement: ClassVar[bool] = False

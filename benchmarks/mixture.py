@@ -112,14 +112,23 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="only every K-th picture")
     asked = parser.parse_args()
     count = 1 if asked.quick else None
+    part = f" (one in {asked.every})" if asked.every > 1 else ""
     torch.set_num_threads(1)
     heads = ("picture", *WAYS, *(f"weight of {name}" for name in LEARNED))
     write_table(
         "" if count else "mixture",
         "Mixing learned and classical estimates",
         [
-            ("Real pairs, noise estimated blind. PSNR in dB.", heads, with_mean(list(captures(count, asked.every)))),
-            ("Set12 and Kodak, sigma 25, known. PSNR in dB.", heads, with_mean(list(photographs(count, asked.every)))),
+            (
+                f"Real pairs{part}, noise estimated blind. PSNR in dB.",
+                heads,
+                with_mean(list(captures(count, asked.every))),
+            ),
+            (
+                f"Set12 and Kodak{part}, sigma 25, known. PSNR in dB.",
+                heads,
+                with_mean(list(photographs(count, asked.every))),
+            ),
         ],
     )
 

@@ -13,6 +13,10 @@ from il_models.noise import coloured
 from il_models.problem import Problem
 
 RESOLUTION = 0.03  # of the noise variance: smaller risks cannot be told apart (benchmarks/results/risk.md)
+IMPOSSIBLE = (
+    -0.1
+)  # of the noise variance: no error is negative, so a lower estimate tells that the weights know the noise
+SILENT = 1e-10  # of the squared range: noise below this is none
 USUAL_SHARE = 0.3  # of a learned estimate beside a classical one, where their risks cannot be told apart
 
 
@@ -87,7 +91,8 @@ def best_share(problem: Problem, one: Estimate, other: Estimate, usual: float = 
 
     The risk of the mixture is a parabola in w (Leung and Barron, IEEE TIT 2006, on mixing by unbiased risk). It is held
     to `usual` as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged. 1 where
-    there is no noise, or where a slope is not finite.
+    there is no noise, or where a slope is not finite. 0 where the risk of `one` is so far below zero that it is none:
+    its weights have learned the very noise that SURE takes them not to know.
     """
     mask = one.known(other.known(problem.mask))
     power = mean(problem.noise.sigma(one.x) ** 2, mask)
@@ -95,7 +100,10 @@ def best_share(problem: Problem, one: Estimate, other: Estimate, usual: float = 
     gain = mean(residual * apart + other.slope - one.slope, mask)
     held = RESOLUTION * power
     share = (gain + held * usual) / (mean(apart**2, mask) + held).clamp(min=1e-30)
-    return torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
+    share = torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
+    chance = 3 * (2 / one.known(problem.mask).flatten(1).sum(1).clamp(min=1)).sqrt()
+    knows = (sure(problem, one) < (IMPOSSIBLE - chance) * power) & (power > SILENT)
+    return torch.where(knows, torch.zeros_like(share), share)
 
 
 def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estimate:

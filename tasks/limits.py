@@ -12,6 +12,7 @@ class Limits:
     correlation: float = 0.2  # of the residual beyond that of the noise: structure was taken out
     noise_correlation: float = 0.25  # a method that assumes white noise keeps correlated noise
     skill: float = -0.5  # dB: the control is better
+    risk: float = -0.15  # of the noise variance: no error is negative, so such a risk says nothing of the tile
     seam: float = 1.0  # of the noise: neighbours disagree
     brightness: float = 0.1  # of the noise: mean of the residual
 

@@ -126,6 +126,7 @@ def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
     correlation, seam = known.get("residual_correlation", 0.0), known.get("seam", 0.0)
     shift, colour = known.get("residual_mean", 0.0), known.get("noise_correlation", 0.0)
     white = f"; {method.name} assumes it is not" if method.assumes_white_noise else ""
+    risk = known.get("risk", 0.0)
     unknown = method.needs_noise_level and row.get("noise_sigma") == 0
     found = {
         f"no noise was found, and {method.name} needs its level; state the noise in the catalogue": unknown,
@@ -135,6 +136,7 @@ def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
         f"{ratio:.2f} times the expected noise was removed: structure may be gone": ratio > limits.highest_ratio,
         f"what was removed is correlated ({correlation:.2f}): structure may be gone": correlation > limits.correlation,
         f"the classical control is better by {-skill:.1f} dB": skill < limits.skill,
+        f"the estimated error is negative ({risk:.2f} of the noise): the network knows the noise": risk < limits.risk,
         f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
         f"brightness shifted by {shift:.2f} of the noise": abs(shift) > limits.brightness,
     }

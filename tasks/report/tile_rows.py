@@ -133,6 +133,7 @@ def excess(columns: pd.DataFrame, limits: Limits) -> NDArray[np.float64]:
         np.where(ratio < 0, ratio / (limits.lowest_ratio - 1), ratio / (limits.highest_ratio - 1)),
         figure["residual_correlation"] / limits.correlation,
         figure["skill"] / limits.skill,
+        figure["risk"] / limits.risk,
         figure["seam"] / limits.seam,
         np.abs(figure["residual_mean"]) / limits.brightness,
     ]
@@ -141,7 +142,7 @@ def excess(columns: pd.DataFrame, limits: Limits) -> NDArray[np.float64]:
     return np.where(found > 1, found, np.fmax(found, figure["noise_correlation"] / limits.noise_correlation))
 
 
-_FIGURES = ("residual_ratio", "residual_correlation", "skill", "seam", "residual_mean", "noise_correlation")
+_FIGURES = ("residual_ratio", "residual_correlation", "skill", "risk", "seam", "residual_mean", "noise_correlation")
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -137,3 +137,15 @@ def test_without_a_risk_nothing_is_mixed_in() -> None:
     _, problem = toy(2, side=64)
     other = probed(problem, problem.y / 2, lambda y: y / 2, probes(problem))
     assert best_share(problem, held_out(problem.y, None), other).tolist() == [1.0, 1.0]
+
+
+def test_an_estimate_that_knows_the_noise_gets_no_share() -> None:
+    clean, problem = toy(2, side=96)
+    noise = problem.y - clean
+    knows = Estimate(clean - 0.5 * noise, torch.zeros_like(clean))  # its slope is not known to it
+    other = probed(problem, problem.y / 2, lambda y: y / 2, probes(problem))
+    assert bool((sure(problem, knows) > 0).all())
+    assert bool((best_share(problem, knows, other) > 0).all())
+    flattered = Estimate(problem.y - 0.5 * noise, torch.zeros_like(clean))  # half of the noise is in it
+    assert bool((sure(problem, flattered) < -0.5 * 0.1**2).all())
+    assert best_share(problem, flattered, other).tolist() == [0.0, 0.0]

@@ -21,7 +21,7 @@ from tasks.report.tile_rows import SUSPECT, excess, read_rows
 from tasks.report.words import decibel, duration, number, share, size
 from tasks.stores.place import Place
 
-FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_correlation")
+FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_correlation", "risk")
 
 
 @given(

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import torch
 
-from il_models.fitting.lowest import lowest_yet, undercut
+from il_models.fitting.lowest import Patient, undercut
 from il_models.metrics import mse
-from il_models.problem import Problem
-from il_models.stopper import Decision, Look, State, Stopper
+from il_models.stopper import Decision, Look, State
 
 
 @dataclass(frozen=True)
-class Closest(Stopper):
+class Closest(Patient):
     """Stops when the mean squared distance between estimate and measurement found no new minimum for `patience` steps.
 
     For methods that cannot reproduce the noise, and whose estimate is averaged along the way: every estimate is as good
@@ -26,20 +25,6 @@ class Closest(Stopper):
     def reasons(self) -> tuple[str, ...]:
         """The measurement came no closer."""
         return ("closest to the measurement",)
-
-    @property
-    def every(self) -> int:
-        """Looked at every `interval` steps."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """The distance is one of estimates."""
-        return True
-
-    def start(self, problem: Problem) -> State:
-        """Least distance yet, and its step."""
-        return lowest_yet(problem)
 
     def decide(self, state: State, look: Look) -> Decision:
         """Compares the distance over the measured pixels with the least yet."""

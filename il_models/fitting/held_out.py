@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from il_models.draw import Draw
-from il_models.fitting.lowest import lowest_yet, undercut
+from il_models.fitting.lowest import Patient, undercut
 from il_models.metrics import mean
-from il_models.problem import Problem
 from il_models.risk import probed, sure
 from il_models.stopper import Decision, Look, State, Stopper
 
@@ -15,27 +14,7 @@ PROBE_SALT = 0x57095  # these probes are neither the draws of the fit nor those 
 
 
 @dataclass(frozen=True)
-class _Watching(Stopper):
-    patience: int = 500
-    interval: int = 10
-
-    @property
-    def every(self) -> int:
-        """Looked at every `interval` steps."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """It compares estimates."""
-        return True
-
-    def start(self, problem: Problem) -> State:
-        """Nothing was compared yet."""
-        return lowest_yet(problem)
-
-
-@dataclass(frozen=True)
-class HeldOut(_Watching):
+class HeldOut(Patient):
     """Stops when the error at pixels that were kept from the fit found no new minimum for `patience` steps.
 
     Needs no noise level; for noise that is independent between pixels, otherwise the neighbours tell. The single-image
@@ -64,7 +43,7 @@ class HeldOut(_Watching):
 
 
 @dataclass(frozen=True)
-class RiskMinimum(_Watching):
+class RiskMinimum(Patient):
     """Stops when Stein's unbiased risk estimate, with fresh probes each time, found no new minimum.
 
     Needs the noise level, and networks that read the measurement. Its last values are averaged exponentially, for one

@@ -1,11 +1,35 @@
-"""The lowest value of a criterion yet, its step, and whether patience is over."""
+"""Stoppers that watch a figure of the estimate: its lowest value yet, the step of that, whether patience is over."""
+
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from il_models.problem import Problem
-from il_models.stopper import Decision, State
+from il_models.stopper import Decision, State, Stopper
+
+
+@dataclass(frozen=True)
+class Patient(Stopper):
+    """Looks at the estimate every `interval` steps and stops when its figure found no new minimum for `patience`."""
+
+    patience: int = 500
+    interval: int = 10
+
+    @property
+    def every(self) -> int:
+        """Looked at every `interval` steps."""
+        return self.interval
+
+    @property
+    def watches_estimate(self) -> bool:
+        """The figure is one of estimates."""
+        return True
+
+    def start(self, problem: Problem) -> State:
+        """Lowest figure yet, and its step."""
+        return lowest_yet(problem)
 
 
 def lowest_yet(problem: Problem) -> State:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from il_models.fitting.lowest import lowest_yet, undercut
+from il_models.fitting.lowest import Patient, lowest_yet, undercut
 from il_models.problem import Problem
-from il_models.stopper import Decision, Look, State, Stopper
+from il_models.stopper import Decision, Look, State
 
 
 @dataclass(frozen=True)
-class _Variance(Stopper):
+class _Variance(Patient):
     patience: int = 1000
     interval: int = 1
 
@@ -21,16 +21,6 @@ class _Variance(Stopper):
     def reasons(self) -> tuple[str, ...]:
         """The variance has passed its minimum."""
         return ("variance minimum",)
-
-    @property
-    def every(self) -> int:
-        """Looked at every `interval` steps."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """The variance is one of estimates."""
-        return True
 
 
 @dataclass(frozen=True)
@@ -42,10 +32,6 @@ class VarianceMinimum(_Variance):
     """
 
     window: int = 100
-
-    def start(self, problem: Problem) -> State:
-        """Lowest variance yet and its step; the window itself comes with the first estimate."""
-        return lowest_yet(problem)
 
     def decide(self, state: State, look: Look) -> Decision:
         """Puts the estimate into the window, oldest out, and compares the window's variance."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from il_models.average import Moments, spread_of
 from il_models.draw import Draw
-from il_models.fitting.withholding import without
+from il_models.fitting.withholding import withheld, without
 from il_models.method import Fitted
 from il_models.nets import Nets, seeded_networks
 from il_models.problem import Problem
@@ -40,7 +40,7 @@ class Running:
     def begin(problem: Problem, method: Fitted, stopper: Stopper, start: Nets | None) -> "Running":
         """All tiles, before the first step."""
         device, draw = problem.y.device, Draw(problem.seeds)
-        problem, unseen = without(problem, max(method.withheld, stopper.withholds))
+        problem, unseen = without(problem, withheld(method, stopper))
         made = start or Nets.stacked(seeded_networks(lambda: method.network(problem), problem.seeds, device))
         nets = made.replaced(made.weights)
         return Running(

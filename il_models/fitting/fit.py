@@ -10,6 +10,7 @@ from torch import Tensor
 from il_models.fitting.batch import Running
 from il_models.fitting.record import CURVE_POINTS, FitRecord, Status, thinned
 from il_models.fitting.stoppers import Budget
+from il_models.fitting.withholding import withheld
 from il_models.method import Direct, Fitted, Method
 from il_models.nets import Nets
 from il_models.problem import Problem
@@ -75,7 +76,7 @@ def _direct(problem: Problem, method: Direct) -> Fit:
 def _fitted(problem: Problem, method: Fitted, stopper: Stopper | None, start: Nets | None) -> Fit:
     stopper = stopper or method.stopper or Budget(max(1, method.steps))
     running = Running.begin(problem, method, stopper, start)
-    kept = _Kept.blank(problem, running, max(method.withheld, stopper.withholds) > 0)
+    kept = _Kept.blank(problem, running, withheld(method, stopper) > 0)
     stride = max(1, -(-method.steps // (CURVE_POINTS - 1)))
     for step in range(1, method.steps + 1):
         loss = running.advance(method, step)
@@ -108,10 +109,10 @@ class _Kept:
     std: Tensor | None = None
 
     @staticmethod
-    def blank(problem: Problem, running: Running, withheld: bool) -> "_Kept":
+    def blank(problem: Problem, running: Running, has_unseen: bool) -> "_Kept":
         """Nothing yet: A+ y and no records."""
         weights = {name: torch.empty_like(value) for name, value in running.nets.weights.items()}
-        return _Kept(problem.fallback().clone(), weights, [None] * problem.b, running.unseen if withheld else None)
+        return _Kept(problem.fallback().clone(), weights, [None] * problem.b, running.unseen if has_unseen else None)
 
     def settle(self, ended: Running, method: Fitted, stopper: Stopper, step: int, stop: Tensor) -> None:
         """Keep the ended tiles' estimates, weights and records."""

@@ -8,9 +8,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from il_models.draw import Draw
+from il_models.method import Fitted
 from il_models.problem import Problem
+from il_models.stopper import Stopper
 
 SALT = 0x0DD5  # which pixels are withheld must not depend on what a method draws
+
+
+def withheld(method: Fitted, stopper: Stopper) -> float:
+    """The share of the measured pixels that is kept from a fit; inference without a step has none to keep them from."""
+    return max(method.withheld, stopper.withholds) if method.steps else 0.0
 
 
 def without(problem: Problem, share: float) -> tuple[Problem, Bool[Tensor, "b 1 *s"]]:

@@ -45,7 +45,7 @@ def _psnr(folder: Path) -> pd.DataFrame:
     """Mean true PSNR per input, dB: as measured, restored, and by the control."""
     rows = pd.read_parquet(folder / "convergence")
     mean = rows.groupby("input")[["psnr_noisy", "psnr", "psnr_control"]].mean().round(2)
-    return mean.rename(columns={"psnr_noisy": "noisy dB", "psnr": "restored dB", "psnr_control": "nlm dB"})
+    return mean.rename(columns={"psnr_noisy": "noisy dB", "psnr": "restored dB", "psnr_control": "control dB"})
 
 
 if __name__ == "__main__":

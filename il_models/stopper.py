@@ -32,14 +32,16 @@ class Look:
     """What is seen of b tiles after a step.
 
     step: counted from 1. loss: of this step, before its update. problem: as it is fitted; pixels in `unseen` are not in
-    its mask. unseen: measured pixels that were withheld from the fit. x: the estimate, where the stopper watches it.
-    again: the estimate of another measurement by the present networks.
+    its mask, and its y there is a guess. unseen: measured pixels that were withheld from the fit. y: the measurement,
+    also at these. x: the estimate, where the stopper watches it. again: the estimate of another measurement by the
+    present networks.
     """
 
     step: int
     loss: Float[Tensor, " b"]
     problem: Problem
     unseen: Bool[Tensor, "b 1 *s"]
+    y: Float[Tensor, "b c *s"]
     x: Float[Tensor, "b c *s"] | None
     again: Callable[[Tensor], Tensor]
 

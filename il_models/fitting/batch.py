@@ -24,6 +24,7 @@ class Running:
     tiles: Tensor  # their places in the whole batch
     problem: Problem  # without the pixels that are withheld
     unseen: Bool[Tensor, "b 1 *s"]  # the measured pixels that are
+    y: Tensor  # the measurement, also at these
     nets: Nets
     inputs: dict[str, Tensor]
     draw: Draw
@@ -40,6 +41,7 @@ class Running:
     def begin(problem: Problem, method: Fitted, stopper: Stopper, start: Nets | None) -> "Running":
         """All tiles, before the first step."""
         device, draw = problem.y.device, Draw(problem.seeds)
+        y = problem.y
         problem, unseen = without(problem, withheld(method, stopper))
         made = start or Nets.stacked(seeded_networks(lambda: method.network(problem), problem.seeds, device))
         nets = made.replaced(made.weights)
@@ -47,6 +49,7 @@ class Running:
             tiles=torch.arange(problem.b, device=device),
             problem=problem,
             unseen=unseen,
+            y=y,
             nets=nets,
             inputs=method.prepare(problem, draw),
             draw=draw,
@@ -87,9 +90,8 @@ class Running:
         if averaged and method.average is not None and x is not None:
             self.moments = method.average.add(self.moments, x)
         if asked:
-            look = Look(
-                step, loss, self.problem, self.unseen, x if stopper.watches_estimate else None, self._again(method)
-            )
+            shown = x if stopper.watches_estimate else None
+            look = Look(step, loss, self.problem, self.unseen, self.y, shown, self._again(method))
             self.state, stop, best = stopper.update(self.state, look)
             self.best_step = torch.where(best, torch.full_like(self.best_step, step), self.best_step)
             if stopper.watches_estimate and x is not None:
@@ -123,6 +125,7 @@ class Running:
             tiles=self.tiles[index],
             problem=self.problem.take(index),
             unseen=self.unseen[index],
+            y=self.y[index],
             nets=nets,
             inputs={name: value[index] for name, value in self.inputs.items()},
             draw=self.draw.take(index),

@@ -37,7 +37,7 @@ class HeldOut(Patient):
 
     def decide(self, state: State, look: Look) -> Decision:
         """Compares the error at the held-out pixels; a tile without such pixels goes on."""
-        error = mean((look.problem.A(look.estimate) - look.problem.y) ** 2, look.unseen)
+        error = mean((look.problem.A(look.estimate) - look.y) ** 2, look.unseen)
         none = look.unseen.flatten(1).sum(1) == 0
         return undercut(state, look.step, torch.where(none, torch.full_like(error, torch.inf), error), self.patience)
 

@@ -43,7 +43,7 @@ def look_at(problem: Problem, step: int, loss: Tensor, x: Tensor | None) -> Look
         assert x is not None
         return x + 0.5 * (y - problem.y)
 
-    return Look(step, loss, problem, unseen, x, again)
+    return Look(step, loss, problem, unseen, problem.y, x, again)
 
 
 def run(stopper: Stopper, tiles: list[int], keep_from: int | None = None) -> list[list[tuple[int, int, bool]]]:

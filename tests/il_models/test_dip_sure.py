@@ -129,7 +129,7 @@ def test_it_stops_where_the_risk_falls_below_zero() -> None:
     state = stopper.start(problem)
     stops = []
     for step, loss in enumerate([(1.0, 1.0), (-0.5, 0.5), (-0.5, 0.2)]):
-        look = Look(step, torch.tensor(loss), problem, ~problem.mask, None, lambda y: y)
+        look = Look(step, torch.tensor(loss), problem, ~problem.mask, problem.y, None, lambda y: y)
         state, stop, _ = stopper.update(state, look)
         stops.append(stop.tolist())
     assert stops == [[0, 0], [0, 0], [1, 0]]

@@ -11,12 +11,23 @@ from torch import Tensor, nn
 
 from il_models.average import Average
 from il_models.draw import Draw
-from il_models.fitting import Budget, Discrepancy, FitRecord, RiskMinimum, Status, Stopper, VarianceMinimum, fit
+from il_models.fitting import (
+    Budget,
+    Discrepancy,
+    FitRecord,
+    HeldOut,
+    RiskMinimum,
+    Status,
+    Stopper,
+    VarianceMinimum,
+    fit,
+)
 from il_models.fitting.record import CURVE_POINTS, joined, thinned
 from il_models.fitting.withholding import without
 from il_models.method import Direct, Fitted, Method
 from il_models.nets import Nets
 from il_models.problem import Problem
+from il_models.stopper import Decision, Look, State
 
 
 class Bias(nn.Module):
@@ -342,3 +353,21 @@ def test_the_methods_own_stopper_gives_way_to_a_given_one() -> None:
 def test_a_stopper_that_probes_refuses_networks_that_do_not_read_the_measurement() -> None:
     with pytest.raises(ValueError, match="held-out"):
         fit(toy(1)[1], Walk(), stopper=RiskMinimum())
+
+
+def test_held_out_pixels_are_compared_with_what_was_measured_there() -> None:
+    """In the problem that is fitted a guess from the neighbours stands there, which a smooth estimate would please."""
+    _, problem = toy(2, side=48)
+    seen: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    class Spy(HeldOut):
+        def decide(self, state: State, look: Look) -> Decision:
+            seen.append((look.y, look.problem.y, look.unseen))
+            return HeldOut.decide(self, state, look)
+
+    done = fit(problem, Walk(steps=20), stopper=Spy(share=0.2, interval=10))
+    (y, guessed, unseen), *_ = seen
+    assert torch.equal(y, problem.y)
+    assert done.unseen is not None
+    assert torch.equal(unseen, done.unseen)
+    assert torch.equal(guessed != y, unseen)

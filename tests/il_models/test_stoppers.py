@@ -104,7 +104,8 @@ def test_stops_near_the_truth_of_a_fit_that_goes_on_to_the_noise(stopper: Stoppe
         if isinstance(stopper, HeldOut):  # the fit does not know the pixel: what it makes of its neighbours' noise errs
             x = x - share * (problem.y - way(100)[0]) + share * torch.roll(problem.y - way(100)[0], 1, -1)
         look = look_at(problem, step, torch.zeros(1), x)
-        look = type(look)(step, look.loss, problem, unseen, x, lambda y, x=x, share=share: x + share * (y - fresh))
+        again = lambda y, x=x, share=share: x + share * (y - fresh)  # noqa: E731
+        look = type(look)(step, look.loss, problem, unseen, problem.y, x, again)
         state, stop, best = stopper.update(state, look)
         best_step = step if bool(best) else best_step
         if stop:

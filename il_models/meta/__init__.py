@@ -1,1 +1,1 @@
-"""Learning a start. Empty yet: see DECISIONS.md."""
+"""Learning a start: noise as instruments make it, and training on it. See DECISIONS.md."""

@@ -1,0 +1,1 @@
+"""Learning a start from planes of pictures and collections."""

@@ -16,6 +16,8 @@ from rich.markup import escape
 
 from flows.cli_catalog import catalog_app
 from flows.cli_compare import compare_app
+from flows.cli_learn import learn_app
+from flows.cli_starts import starts_app
 from flows.environment import settle, where_prefect_is
 from flows.options import (
     CatalogFile,
@@ -47,7 +49,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(starts_app, name="starts")
 app.add_typer(compare_app)
+app.add_typer(learn_app)
 console = Console(stderr=True)
 
 

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from tasks import ledger
+from tasks.learning.keeping import told_progress
 from tasks.plan import Plan
 from tasks.standing import PLAN
 
@@ -29,21 +30,10 @@ LOOK = 1.0  # seconds between two looks
 LINE = 15.0  # seconds between two plain lines, where there is no terminal
 
 
-@contextmanager
-def watched(work: "Place", console: Console) -> Iterator[None]:
-    """A progress bar while the context lasts: tiles done, tiles/s, time to go; without a terminal plain lines."""
-    ended = threading.Event()
-    look = _bar if console.is_terminal else _lines
-    thread = threading.Thread(target=look, args=(work, console, ended), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+Looks = Callable[["Place", threading.Event], Iterator[tuple[int, int]]]
 
 
-def _looks(work: "Place", ended: threading.Event) -> Iterator[tuple[int, int]]:
+def tiles_done(work: "Place", ended: threading.Event) -> Iterator[tuple[int, int]]:
     """Tiles that are done and tiles in all, until the run ends or its work area is gone."""
     plan: Plan | None = None
     while not ended.wait(LOOK):
@@ -58,7 +48,38 @@ def _looks(work: "Place", ended: threading.Event) -> Iterator[tuple[int, int]]:
             return
 
 
-def _bar(work: "Place", console: Console, ended: threading.Event) -> None:
+def steps_taken(work: "Place", ended: threading.Event) -> Iterator[tuple[int, int]]:
+    """Steps that a lesson has taken and steps in all, until it ends."""
+    while not ended.wait(LOOK):
+        try:
+            told = told_progress(work)
+        except FileNotFoundError:
+            return
+        if told is not None:
+            yield told
+
+
+@contextmanager
+def watched(work: "Place", console: Console, looks: Looks = tiles_done, unit: str = "tiles") -> Iterator[None]:
+    """A progress bar while the context lasts: done, speed, time to go; without a terminal plain lines.
+
+    Args:
+        work: where to look. console: where to draw.
+        looks: how many of how many units are done, whenever it looks.
+        unit: their name.
+    """
+    ended = threading.Event()
+    show = _bar if console.is_terminal else _lines
+    thread = threading.Thread(target=show, args=(looks(work, ended), console, unit), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _bar(looks: Iterator[tuple[int, int]], console: Console, unit: str) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -68,21 +89,21 @@ def _bar(work: "Place", console: Console, ended: threading.Event) -> None:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=False) as progress:
-        bar: TaskID = progress.add_task("surveying", total=None, speed="")
+        bar: TaskID = progress.add_task("preparing", total=None, speed="")
         began, before = time.monotonic(), -1
-        for done, tiles in _looks(work, ended):
+        for done, whole in looks:
             if before < 0:
                 before, began = done, time.monotonic()
             speed = (done - before) / max(1e-6, time.monotonic() - began)
-            progress.update(bar, description="tiles", completed=done, total=tiles, speed=f"{speed:.2f} tiles/s")
+            progress.update(bar, description=unit, completed=done, total=whole, speed=f"{speed:.2f} {unit}/s")
 
 
-def _lines(work: "Place", console: Console, ended: threading.Event) -> None:
+def _lines(looks: Iterator[tuple[int, int]], console: Console, unit: str) -> None:
     del console
     began, told, before = time.monotonic(), 0.0, -1
-    for done, tiles in _looks(work, ended):
+    for done, whole in looks:
         now = time.monotonic()
-        if done == before or (now - told < LINE and done < tiles):
+        if done == before or (now - told < LINE and done < whole):
             continue
         told, before = now, done
-        sys.stderr.write(f"{done} of {tiles} tiles after {now - began:.0f} s\n")
+        sys.stderr.write(f"{done} of {whole} {unit} after {now - began:.0f} s\n")

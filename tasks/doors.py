@@ -19,6 +19,9 @@ from tasks.comparison.subjects import Subject, look
 from tasks.comparison.trial import Trial, given_up, run_trial
 from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.errors import InputError
+from tasks.learning.lesson import Lesson
+from tasks.learning.material import Material
+from tasks.learning.outcome import LearnedOutcome, conclude
 from tasks.lots import Group, inputs_of
 from tasks.plan import Lot
 from tasks.restore_lot import learn_start, restore_lot
@@ -120,3 +123,15 @@ def try_recipe(contender: Contender, subject: Subject, crew: Crew, pool: Executo
         return pool.submit(run_trial, contender, subject, crew).result()
     except Exception as error:  # noqa: BLE001 - a worker that was killed, say; the other trials go on
         return given_up(contender, subject, f"{type(error).__name__}: {error}")
+
+
+@task(name="gather", task_run_name="gather for {lesson.name}", cache_policy=NO_CACHE)
+def gather_material(lesson: Lesson) -> Material:
+    """Read what a start is learned from."""
+    return lesson.material()
+
+
+@task(name="conclude", task_run_name="conclude {lesson.name}", cache_policy=NO_CACHE)
+def conclude_lesson(lesson: Lesson, material: Material) -> LearnedOutcome:
+    """Judge a start that was learned, on what was held out, and save it."""
+    return conclude(lesson, material)

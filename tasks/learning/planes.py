@@ -36,12 +36,17 @@ def crops(planes: list[Plane], count: int, side: int, random: torch.Generator) -
 
 def _crop(plane: Plane, side: int, random: torch.Generator) -> Float[Tensor, "side side"]:
     u = torch.rand(7, generator=random).tolist()
-    top, left = (int(u[axis] * (plane.shape[axis] - side + 1)) for axis in (0, 1))
-    crop = torch.from_numpy(plane[top : top + side, left : left + side].copy())
-    crop = crop.rot90(int(u[2] * 4)) if u[3] < 0.5 else crop.rot90(int(u[2] * 4)).flip(0)
+    crop = turned(plane, side, u)
     contrast = DIMMEST + (1 - DIMMEST) * u[4]
     crop = (1 - crop) if u[6] < 0.25 else crop
     return contrast * crop + u[5] * (1 - contrast)
+
+
+def turned(plane: Plane, side: int, u: list[float]) -> Float[Tensor, "side side"]:
+    """The crop that four numbers from [0, 1) stand for: its row, its column, how it is turned, and whether flipped."""
+    top, left = (int(u[axis] * (plane.shape[axis] - side + 1)) for axis in (0, 1))
+    crop = torch.from_numpy(plane[top : top + side, left : left + side].copy())
+    return crop.rot90(int(u[2] * 4)) if u[3] < 0.5 else crop.rot90(int(u[2] * 4)).flip(0)
 
 
 def greys(picture: NDArray[np.generic]) -> Iterable[Plane]:

@@ -1,0 +1,123 @@
+"""The commands `selfmend starts list | show | promote | quarantine | retire`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tasks.registry.loading import Known
+    from tasks.registry.states import State
+
+starts_app = typer.Typer(help="Show the learned starts, and say which may be used.", no_args_is_help=True)
+
+Reference = Annotated[str, typer.Argument(help="Name or id of a start (its first digits will do), or its path.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, which is kept.")]
+Force = Annotated[str | None, typer.Option("--force", help="Pass by the gate, for this reason, which is kept.")]
+
+
+@starts_app.command("list")
+def list_() -> None:
+    """List the starts that ship and those of the registry, with their states."""
+    from tasks.registry.loading import known_starts, registry_place
+
+    for each in known_starts():
+        if each.card is None:
+            typer.echo(f"{each.stem}: broken. {each.problem}")
+            continue
+        network = " ".join(str(value) for value in each.card.network.values())
+        origin = "ships" if each.bundled else f"made {each.card.made}"
+        typer.echo(f"{each.name} {each.id} {each.state}: {network}, {origin}")
+    typer.echo(f"({registry_place().uri})")
+
+
+@starts_app.command()
+def show(reference: Reference) -> None:
+    """Show the card of a start, what it has shown, and what became of it."""
+    from tasks.registry.gate import findings
+    from tasks.registry.loading import find_start, registry_place
+    from tasks.registry.states import history
+
+    found = find_start(reference)
+    assert found.card is not None
+    for line in _lines(found):
+        typer.echo(line)
+    for finding in findings(found.card):
+        typer.echo(f"gate {'passed' if finding.passed else 'not passed'}: {finding.words}")
+    for change in history(registry_place(), found.id):
+        typer.echo(f"{change.when} {change.state} by {change.who}: {change.why}")
+
+
+@starts_app.command()
+def promote(reference: Reference, force: Force = None) -> None:
+    """Make a start active, if it passes the gate: it must beat its referee on what was held out."""
+    from tasks.errors import RequestError
+    from tasks.registry.gate import findings
+    from tasks.registry.loading import load_start
+
+    found = _named(reference)
+    card = load_start(found.uri).card  # a start that cannot be used is not promoted
+    judged = findings(card)
+    failed = [finding.words for finding in judged if not finding.passed]
+    if failed and force is None:
+        raise RequestError(
+            f"The start {found.id} is not promoted: {'; '.join(failed)}. To promote it all the same, "
+            "give --force REASON."
+        )
+    words = "; ".join(finding.words for finding in judged)
+    _change(found, "active", f"forced: {force} (gate: {words})" if failed else f"gate: {words}")
+
+
+@starts_app.command()
+def quarantine(reference: Reference, why: Why) -> None:
+    """Keep a start from being used until it is promoted again."""
+    _change(_named(reference), "quarantined", why)
+
+
+@starts_app.command()
+def retire(reference: Reference, why: Why) -> None:
+    """Keep a start from being used for good; its files stay, for what was restored with it."""
+    _change(_named(reference), "retired", why)
+
+
+def _named(reference: str) -> "Known":
+    """The start that is meant; here a name also stands for the only one of that name, whatever its state."""
+    from tasks.registry.loading import find_start, known_starts
+
+    alike = [each for each in known_starts() if each.card and reference in (each.name, each.stem)]
+    return alike[0] if len(alike) == 1 else find_start(reference)
+
+
+def _change(found: "Known", to: "State", why: str) -> None:
+    from tasks.registry.loading import registry_place
+    from tasks.registry.states import change_state
+
+    change = change_state(registry_place(), found.id, to, why, found.first)
+    typer.echo(f"{found.name} {found.id} is {change.state}: {change.why}")
+
+
+def _lines(found: "Known") -> list[str]:
+    card = found.card
+    assert card is not None
+    fields = ", ".join(f"{key} {value}" for key, value in card.schedule.items())
+    lines = [
+        f"{card.name} {card.id} {found.state} ({found.uri})",
+        f"network: {', '.join(f'{key} {value}' for key, value in card.network.items())}; channels {card.channels}; "
+        f"stored as {card.stored}",
+        f"noise: sigma {card.sigma[0]:.3g} to {card.sigma[1]:.3g} of a range of 1; {card.normalisation}",
+        f"learned: {fields}; from {len(card.inputs)} inputs, {', '.join(each.name for each in card.inputs[:8])}"
+        + (" ..." if len(card.inputs) > 8 else ""),
+        f"parent: {card.parent or 'none'}; made {card.made} with "
+        f"{', '.join(f'{key} {value}' for key, value in card.code.items())}",
+        f"licence: {card.licence}",
+        f"held out: {card.held_out}",
+    ]
+    told = ", ".join(f"{level:g}" if level else "as measured" for level in card.levels)
+    shown = (
+        [card.curve[i] for i in sorted({round(j * (len(card.curve) - 1) / 7) for j in range(8)})] if card.curve else []
+    )
+    lines += [f"  PSNR in dB at noise {told} after {each.steps} steps: " + _numbers(each.psnr) for each in shown]
+    return lines
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)

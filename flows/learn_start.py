@@ -1,0 +1,63 @@
+"""A collection, or the packaged pictures -> a start: a network that restorations begin from."""
+
+import time
+
+from prefect import flow, tags
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+
+from flows.following import TICK, artifact_key
+from tasks.doors import conclude_lesson, gather_material
+from tasks.learning.lesson import make_lesson
+from tasks.learning.outcome import LearnedOutcome
+from tasks.learning.teaching import taught
+
+
+@flow(name="learn start", flow_run_name="learn {name}", persist_result=False)
+def learn_start(
+    name: str,
+    source: str | None = None,
+    size: str = "small",
+    steps: int = 60_000,
+    seed: int = 17,
+    parent: str | None = None,
+    catalog: str | None = None,
+    limit: int | None = None,
+    out: str | None = None,
+) -> LearnedOutcome:
+    """Learn a start; an interrupted one goes on, and ends with the same weights.
+
+    Args:
+        name: of the start: small letters, digits, '-' and '_'.
+        source: name of a collection in the catalogue, or a path, glob or URI; without it the packaged pictures.
+        size: of the network: lite, small or base.
+        steps: of the training, with 6 crops of 64 x 64 px each.
+        seed: of crops and noise.
+        parent: name, id or path of the start to go on from; without it a network that has learned nothing.
+        catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
+        limit: only so many inputs.
+        out: folder or URI for the start; without it the registry, as a candidate.
+
+    Raises:
+        RequestError: the request cannot be carried out; nothing was touched.
+    """
+    lesson = make_lesson(
+        name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
+    )
+    key = artifact_key(name)
+    with lesson.work.lock(), tags(name, "learn"):
+        material = gather_material(lesson)
+        artifact = create_progress_artifact(progress=0.0, key=f"learn-{key}", description=f"{steps} steps")
+        began, before, told = time.monotonic(), None, 0.0
+        for now in taught(lesson, material):
+            before = now.steps if before is None else before
+            passed = time.monotonic() - began
+            if passed - told >= TICK or now.steps == now.whole:
+                told = passed
+                update_progress_artifact(
+                    artifact,  # type: ignore[arg-type]
+                    progress=100 * now.steps / now.whole,
+                    description=now.sentence((now.steps - before) / passed),
+                )
+        outcome = conclude_lesson(lesson, material)
+    create_markdown_artifact(key=f"start-{key}", markdown="\n\n".join(outcome.lines()), description=outcome.sentence())
+    return outcome

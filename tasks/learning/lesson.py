@@ -1,0 +1,139 @@
+"""What a start is to be learned from, how long and how, checked; and where it is kept until it is done."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import get_args
+
+import torch
+
+from il_models.meta.joint import Schedule
+from il_models.networks.denoiser import SharedDenoiser, Size
+from tasks.errors import RequestError, nearest
+from tasks.learning.collection import collection_material
+from tasks.learning.material import CROPS, SIDE, Material
+from tasks.learning.packaged import packaged_material
+from tasks.learning.reading import Source, find_source
+from tasks.plan import PIXELS_VERSION
+from tasks.registry.artifact import LearnedStart
+from tasks.registry.card import CARD, checked_name
+from tasks.registry.loading import load_start, registry_place
+from tasks.stores.place import Place
+
+RATE, ROUGH = 1e-3, 0.75
+INITIAL = 1  # seed of the weights that a network without a parent begins with
+PACKAGED = "packaged pictures"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A start to be learned.
+
+    source: a collection; None stands for the packaged pictures. seed: of crops and noise. parent: the start to go on
+    from. out: where the start goes; None: to the registry, as a candidate.
+    """
+
+    name: str
+    size: Size
+    steps: int
+    seed: int
+    source: Source | None = None
+    parent: LearnedStart | None = None
+    out: Place | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        """Steps and rate."""
+        return Schedule(self.steps, RATE, ROUGH)
+
+    @property
+    def work(self) -> Place:
+        """Where an unfinished one is kept. Another lesson has another place."""
+        inputs = None if self.source is None else [(ref.uri, ref.fingerprint) for ref in self.source.inputs]
+        parent = self.parent.card.id if self.parent else None
+        told = [self.size, self.steps, self.seed, inputs, parent, RATE, ROUGH, CROPS, SIDE, PIXELS_VERSION]
+        key = hashlib.blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()
+        return registry_place() / ".learning" / key
+
+    def material(self) -> Material:
+        """What is learned from, read.
+
+        Raises:
+            RequestError: there is nothing.
+        """
+        return packaged_material() if self.source is None else collection_material(self.source)
+
+    def network(self) -> SharedDenoiser:
+        """The network as it begins."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(INITIAL)
+            network = SharedDenoiser(self.size)
+        if self.parent:
+            network.load_state_dict(self.parent.weights)
+        return network
+
+    def told(self) -> dict[str, str | int | float]:
+        """The schedule as the card has it."""
+        return {
+            "optimiser": "Adam",
+            "steps": self.steps,
+            "rate": RATE,
+            "rough": ROUGH,
+            "crops": CROPS,
+            "side": SIDE,
+            "seed": self.seed,
+            "source": self.source.collection if self.source else PACKAGED,
+        }
+
+
+def make_lesson(
+    name: str,
+    source: str | None = None,
+    *,
+    size: str = "small",
+    steps: int = 60_000,
+    seed: int = 17,
+    parent: str | None = None,
+    catalog: str | None = None,
+    limit: int | None = None,
+    out: str | None = None,
+) -> Lesson:
+    """Check what is asked for, by listing alone.
+
+    Args:
+        name: of the start.
+        source: name of a collection, or a path, glob or URI; None: the pictures inside scikit-image and scikit-learn.
+        size: lite, small or base. steps: of the training. seed: of crops and noise.
+        parent: the start to go on from, as load_start takes it.
+        catalog, limit: as for a restoration.
+        out: folder or URI for the start; None: the registry.
+
+    Raises:
+        RequestError: it cannot be learned as it stands.
+    """
+    checked_name(name)
+    if size not in get_args(Size):
+        known = get_args(Size)
+        raise RequestError(f"--size {size} is not known; known: {', '.join(known)}.{nearest(size, known)}")
+    if steps < 1:
+        raise RequestError(f"--steps {steps} learns nothing; give 1 or more, such as 60000.")
+    begun = load_start(parent) if parent else None
+    if begun and begun.card.network != {"kind": "SharedDenoiser", "size": size}:
+        raise RequestError(f"--parent {parent} is of another network, {begun.card.network}; give --size as it has it.")
+    place = Place(out) if out else None
+    if place and place.exists(f"{name}{CARD}"):
+        raise RequestError(f"'{place.uri}' has a start '{name}' already; give another name, or remove it first.")
+    found = find_source(source, catalog, limit) if source else None
+    return Lesson(name, size, steps, seed, found, begun, place)  # type: ignore[arg-type]
+
+
+def versions() -> dict[str, str]:
+    """What a start was learned with."""
+    return {"selfmend": version("selfmend"), "torch": version("torch"), "pixels": PIXELS_VERSION}
+
+
+def today() -> str:
+    """The day, ISO, UTC."""
+    return datetime.now(UTC).date().isoformat()

@@ -112,9 +112,8 @@ def _lines(found: "Known") -> list[str]:
         f"held out: {card.held_out}",
     ]
     told = ", ".join(f"{level:g}" if level else "as measured" for level in card.levels)
-    shown = (
-        [card.curve[i] for i in sorted({round(j * (len(card.curve) - 1) / 7) for j in range(8)})] if card.curve else []
-    )
+    every = max(1, len(card.curve) // 8)
+    shown = card.curve[::-1][::every][::-1]  # the last one among them
     lines += [f"  PSNR in dB at noise {told} after {each.steps} steps: " + _numbers(each.psnr) for each in shown]
     return lines
 

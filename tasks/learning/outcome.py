@@ -37,7 +37,7 @@ class LearnedOutcome:
             f"Held out ({self.card.held_out}), PSNR in dB: {', '.join(told)}",
             *judged,
             *(f"Left out: {reason}" for reason in self.left_out.values()),
-            f"A candidate, in {self.uri}; `selfmend starts promote {self.card.id}` makes it active if it passes the gate.",
+            f"A candidate, {self.uri}; `selfmend starts promote {self.card.id}` makes it active if it passes the gate.",
         ]
 
 

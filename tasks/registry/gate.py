@@ -67,8 +67,8 @@ def _not_worse(gain: NDArray[np.float64], referee: str) -> Finding:
     share = float(np.mean(gain >= -10 * np.log10(WORSE)))
     return Finding(
         share >= SHARE,
-        f"not worse: on {share:.0%} of the images the error is at most {WORSE} times that of {referee} ({SHARE:.0%} are "
-        f"wanted; the worst {gain.min():+.2f} dB)",
+        f"not worse: on {share:.0%} of the images the error is at most {WORSE} times that of {referee} ({SHARE:.0%} "
+        f"are wanted; the worst {gain.min():+.2f} dB)",
     )
 
 

@@ -7,42 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from contracts.starts import card, weights
 from safetensors.torch import save_file
 
 from il_models.networks.denoiser import SharedDenoiser
 from tasks.errors import RequestError
 from tasks.registry.artifact import LearnedStart, make_start, save_start
-from tasks.registry.card import Card, CurvePoint, TrainingInput
+from tasks.registry.card import Evidence, Shown, identity
+from tasks.registry.gate import findings
 from tasks.registry.loading import FOLDER, find_start, known_starts, load_start, registry_place
 from tasks.registry.states import change_state, history
 from tasks.stores.place import Place
-
-
-def card(**changes: object) -> Card:
-    whole = Card(
-        name="cells",
-        id="",
-        network={"kind": "SharedDenoiser", "size": "lite"},
-        channels="any",
-        normalisation="range to [0, 1]",
-        sigma=(0.01, 0.2),
-        schedule={"optimiser": "Adam", "steps": 10, "rate": 1e-3},
-        spread={"lowest": 0.01, "highest": 0.2},
-        inputs=(TrainingInput("a", (5, 7), "0123456789abcdef"),),
-        held_out="none",
-        levels=(25.0,),
-        curve=(CurvePoint(10, 0.5, (20.0,)),),
-        parent=None,
-        licence="CC0",
-        code={"selfmend": "0.1.0"},
-        made="2026-01-02",
-    )
-    return replace(whole, **changes)  # type: ignore[arg-type]
-
-
-def weights(seed: int = 0) -> dict[str, torch.Tensor]:
-    torch.manual_seed(seed)
-    return {name: value.detach() for name, value in SharedDenoiser("lite").named_parameters()}
 
 
 @pytest.fixture
@@ -184,8 +159,6 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
 
 def foreign(registry: Place, tmp_path: Path, given: dict[str, torch.Tensor], **changes: object) -> str:
     """A start whose id is right, although its weights are not."""
-    from tasks.registry.card import identity
-
     save_file(given, tmp_path / "raw.safetensors")
     data = (tmp_path / "raw.safetensors").read_bytes()
     blank = card(**changes)
@@ -230,3 +203,31 @@ def test_a_broken_start_hides_no_other(start: LearnedStart, registry: Place) -> 
     assert "not valid JSON" in own[0].problem
     with pytest.raises(RequestError, match="not valid JSON"):
         find_start("broken")
+
+
+def gains(dB: list[float], over_input: float = 5.0) -> Evidence:
+    """Evidence of a candidate that is better than its referee by so much on each image, at two levels."""
+    rows = [
+        Shown(f"image {i}", level, 10 ** (over_input / 10), 10 ** (gain / 10), 1.0)
+        for i, gain in enumerate(dB)
+        for level in (15.0, 25.0)
+    ]
+    return Evidence("nlm", tuple(rows))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "failed"),
+    [
+        (gains([1.0, 0.8, 1.3, 0.2, 0.6]), ""),
+        (None, "no held-out evidence"),
+        (gains([1.0, 1.0]), "of 2 held-out images, and at least 4 are needed"),
+        (gains([0.4, -0.05, -0.06, 0.1, -0.02]), "benefit: -0.02 dB against nlm in the median of 5 images, 95 % bound"),
+        (gains([1.0, 1.2, 0.9, 1.1, -0.4]), "not worse: on 80% of the images"),
+        (gains([9.0] * 5, over_input=-0.5), "tail: -0.50 dB against the measurement"),
+        (Evidence("nlm", tuple(Shown(f"{i}", 25.0, 1.0, 1.0, 0.0) for i in range(5))), "not finite, or not above 0"),
+    ],
+)
+def test_the_gate_lets_pass_what_is_better(evidence: Evidence | None, failed: str) -> None:
+    found = [finding.words for finding in findings(card(evidence=evidence)) if not finding.passed]
+    assert bool(found) == bool(failed)
+    assert failed in " ".join(found)

@@ -4,13 +4,14 @@ VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 OUT ?= restored
+STARTS ?= build/starts
 
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = 180
 export PREFECT_FLOWS_HEARTBEAT_FREQUENCY = 30
 
-.PHONY: help demo test check bench serve
+.PHONY: help demo test check bench serve starts
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made
@@ -30,6 +31,9 @@ check: $(VENV)/.installed  ## Lint, types and import contracts alone
 
 bench: $(VENV)/.installed  ## Measure quality, speed, overhead and memory in a quarter of an hour; full tables: see CONTRIBUTING
 	$(BIN)/python -m benchmarks --quick
+
+starts: $(VENV)/.installed  ## Learn the bundled start again, into STARTS (an hour of one core; docs/starts.md)
+	$(BIN)/selfmend learn --name grey --size small --steps 60000 --seed 17 --out $(STARTS)
 
 serve: $(VENV)/.installed  ## Start a Prefect server with its pages at http://127.0.0.1:4200
 	PREFECT_SERVER_API_HOST=127.0.0.1 $(BIN)/prefect server start

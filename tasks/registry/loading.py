@@ -134,7 +134,8 @@ def _by_path(reference: str) -> Known:
 
 
 def _listed(place: Place, bundled: bool) -> list[Known]:
-    names = [name for name in place.names() if "/" not in name and name.endswith(CARD) and not is_state_file(name)]
+    cards = [name for name in place.names() if name.endswith(CARD) and not is_state_file(name)]
+    names = [name for name in cards if "/" not in name and not name.startswith(".")]  # neither lessons nor locks
     known = [_known(place, name.removesuffix(CARD), bundled) for name in names]
     return sorted(known, key=lambda each: (each.name, each.id))
 

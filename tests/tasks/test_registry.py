@@ -198,6 +198,8 @@ def test_weights_must_be_all_there_and_finite(registry: Place, tmp_path: Path) -
 
 def test_a_broken_start_hides_no_other(start: LearnedStart, registry: Place) -> None:
     registry.write("broken.json", b"{")
+    with registry.lock():
+        assert len([each for each in known_starts() if not each.bundled]) == 2  # what a lock writes is no start
     own = [each for each in known_starts() if not each.bundled]
     assert [each.name for each in own] == ["broken", "cells"]
     assert "not valid JSON" in own[0].problem

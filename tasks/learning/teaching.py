@@ -52,7 +52,12 @@ def taught(lesson: Lesson, material: Material) -> Iterator[Progress]:
     def sample(step: int) -> Corrupted:
         random = torch.Generator().manual_seed(step * STRIDE + lesson.seed)
         drawn = material.draw(random)
-        return Corrupted(*(getattr(drawn, name).to(device) for name in ("y", "target", "sigma", "correlation")))
+        return Corrupted(
+            y=drawn.y.to(device),
+            target=drawn.target.to(device),
+            sigma=drawn.sigma.to(device),
+            correlation=drawn.correlation.to(device),
+        )
 
     for learned in joint(network, sample, lesson.schedule, _moved(begun, device), every=every):
         losses.append(learned.loss)
@@ -111,7 +116,7 @@ def _referee(lesson: Lesson) -> tuple[Restored, str]:
 
 def _point(learned: Learned, loss: float, material: Material, network: SharedDenoiser) -> CurvePoint:
     found = mean_psnr(material.trials, by_network(network))
-    return CurvePoint(learned.steps, loss, tuple(found[level] for level in sorted(found)))
+    return CurvePoint(learned.steps, round(loss, 5), tuple(round(found[level], 3) for level in sorted(found)))
 
 
 def _moved(begun: Learned | None, device: torch.device) -> Learned | None:

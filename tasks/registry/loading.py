@@ -60,7 +60,8 @@ def known_starts() -> tuple[Known, ...]:
 def find_start(reference: str) -> Known:
     """A start by its bundled name, a name or an id (or the beginning of one) in the registry, or a path or URI.
 
-    By name it is the active start that was made last. One by path has the state that the registry knows, if any.
+    By name it is an active start: the one that ships, otherwise the one that was made last. By id or path it may have
+    any state, which the answer tells.
 
     Raises:
         RequestError: nothing or several things are called so, none of that name is active, or its card is broken.
@@ -84,7 +85,7 @@ def load_start(reference: str) -> "LearnedStart":
     """A start with its weights, float32, without a tile axis.
 
     Args:
-        reference: as find_start takes it.
+        reference: as find_start takes it. By name only an active start is loaded, by id or path any.
 
     Raises:
         RequestError: there is no such start, or it is broken, was changed, or fits no network that is known.
@@ -96,9 +97,6 @@ def load_start(reference: str) -> "LearnedStart":
 
 
 def _by_name(name: str, known: tuple[Known, ...]) -> Known | None:
-    bundled = [each for each in known if each.bundled and each.stem == name]
-    if bundled:
-        return bundled[0]
     named = [each for each in known if each.name == name and each.card]
     active = [each for each in named if each.state == "active"]
     if named and not active:
@@ -106,7 +104,7 @@ def _by_name(name: str, known: tuple[Known, ...]) -> Known | None:
         raise RequestError(
             f"No start of the name '{name}' is active: there is {listed}; promote one, or call one by its id."
         )
-    return max(active, key=lambda each: each.card.made if each.card else "", default=None)
+    return max(active, key=lambda each: (each.bundled, each.card.made if each.card else ""), default=None)
 
 
 def _by_id(text: str, known: tuple[Known, ...]) -> Known | None:

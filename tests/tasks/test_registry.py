@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from il_models.networks.denoiser import SharedDenoiser
 from tasks.errors import RequestError
+from tasks.registry import loading
 from tasks.registry.artifact import LearnedStart, make_start, save_start
 from tasks.registry.card import Evidence, Shown, identity
 from tasks.registry.gate import findings
@@ -94,6 +95,21 @@ def test_by_name_it_is_the_active_one_that_was_made_last(start: LearnedStart, re
         later.card.id: "quarantined",
     }
     assert [change.why for change in history(registry, later.card.id)] == ["better", "worse on plates"]
+
+
+def test_one_that_ships_is_active_until_it_is_quarantined(
+    registry: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped, own = Place(str(tmp_path / "shipped")), make_start(card(made="2027-01-01"), weights(1))
+    first = make_start(card(), weights())
+    save_start(first, shipped, "cells")
+    save_start(own, registry)
+    change_state(registry, own.card.id, "active", "tried it", first="candidate")
+    monkeypatch.setattr(loading, "bundled_place", lambda: shipped)
+    assert find_start("cells").id == first.card.id
+    change_state(registry, first.card.id, "quarantined", "falls back", first="active")
+    assert find_start("cells").id == own.card.id
+    assert find_start(first.card.id).state == find_start(f"{shipped.uri}/cells.json").state == "quarantined"
 
 
 def test_states_follow_each_other(start: LearnedStart, registry: Place) -> None:
@@ -233,3 +249,13 @@ def test_the_gate_lets_pass_what_is_better(evidence: Evidence | None, failed: st
     found = [finding.words for finding in findings(card(evidence=evidence)) if not finding.passed]
     assert bool(found) == bool(failed)
     assert failed in " ".join(found)
+
+
+def test_the_starts_that_ship_are_sound() -> None:
+    bundled = [each for each in known_starts() if each.bundled]
+    assert {each.name for each in bundled} >= {"grey"}
+    for each in bundled:
+        assert each.problem == ""
+        assert load_start(each.name).card.id == each.id
+        assert all(finding.passed for finding in findings(load_start(each.name).card))
+    assert sum(len(data) for data in files(bundled[0].place).values()) < 4e6  # bytes that everybody downloads

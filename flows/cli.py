@@ -1,4 +1,4 @@
-"""The command line: one verb per flow, and catalog, plan, status, report, methods, verify.
+"""The command line: one verb per flow, and catalog, starts, plan, status, report, methods, verify.
 
 A command that runs no flow imports no Prefect, and no torch where it needs none: so imports stand inside the functions.
 """

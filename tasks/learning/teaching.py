@@ -18,6 +18,7 @@ from tasks.registry.card import Card, CurvePoint
 REPORTS = 10  # of the progress, between two states that are kept, each with its point of the curve
 STATES = 10  # that are kept of a short lesson
 REPORTED = 100  # steps, at most, between two reports
+FOLLOWED = 24  # trials at most that a point is measured on, so that it costs little beside the steps between two
 STRIDE = 1_000_003  # between the seeds of two steps
 
 
@@ -115,7 +116,7 @@ def _referee(lesson: Lesson) -> tuple[Restored, str]:
 
 
 def _point(learned: Learned, loss: float, material: Material, network: SharedDenoiser) -> CurvePoint:
-    found = mean_psnr(material.trials, by_network(network))
+    found = mean_psnr(material.trials[:FOLLOWED], by_network(network))
     return CurvePoint(learned.steps, round(loss, 5), tuple(round(found[level], 3) for level in sorted(found)))
 
 

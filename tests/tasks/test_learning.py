@@ -8,7 +8,6 @@ import pytest
 import tifffile
 import torch
 
-from il_models.meta.recorruption import Split, recorrupted
 from tasks.errors import RequestError
 from tasks.learning import packaged
 from tasks.learning.collection import collection_material
@@ -178,17 +177,6 @@ def test_noisy_inputs_are_recorrupted_at_their_noise(tmp_path: Path) -> None:
 def test_correlated_noise_is_not_yet_learned_from(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"Nothing can be learned.*noise is correlated.*not yet"):
         collection_material(find_source(folder(tmp_path, 200, count=1, blur=True)))
-
-
-def test_recorrupted_pairs_have_independent_noise_of_the_level_that_is_told() -> None:
-    random = torch.Generator().manual_seed(0)
-    sigma = torch.linspace(0.05, 0.2, 50)
-    noisy = 0.5 + sigma[:, None, None, None] * torch.randn(50, 1, 64, 64, generator=random)
-    seen = recorrupted(noisy, sigma, Split(misstated=0.0), random)
-    first, second = seen.y - 0.5, seen.target - 0.5
-    assert (first.std((1, 2, 3)) / seen.sigma).mean() == pytest.approx(1.0, abs=0.01)
-    together = (first * second).mean((1, 2, 3)) / (first.std((1, 2, 3)) * second.std((1, 2, 3)))
-    assert abs(float(together.mean())) < 0.01
 
 
 def test_the_error_of_a_noisy_trial_is_that_of_the_clean_image() -> None:

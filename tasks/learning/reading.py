@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 VALUES = 2**25  # of all inputs together: a bound on memory, and crops enough for any training
 WINDOW = 512  # px: larger planes are read in windows
 MOST_PLACES = 2**20  # that the windows of an input are drawn from
+TRIES = 4  # windows that are looked at for each that is wanted, for some were not measured or are empty
 
 Window = NDArray[np.generic]  # (c, h, w), all of it measured
 
@@ -134,10 +135,10 @@ def _windows(array: "xr.DataArray", values: int, seed: int) -> Iterator[tuple[st
     grid = (t, z, y // h, x // w)
     random = np.random.default_rng(seed)
     count = int(np.prod(grid))
-    order = random.permutation(count) if count <= MOST_PLACES else np.unique(random.integers(count, size=MOST_PLACES))
+    order = random.permutation(count) if count <= MOST_PLACES else random.integers(count, size=MOST_PLACES)
     wanted = max(1, values // (c * h * w))
-    for number in order[: 4 * wanted]:
-        i, j, row, column = (int(part) for part in np.unravel_index(int(number), grid))
+    for number in dict.fromkeys(order[: TRIES * wanted].tolist()):
+        i, j, row, column = (int(part) for part in np.unravel_index(number, grid))
         box = Box((i, 0, j, row * h, column * w), (i + 1, c, j + 1, (row + 1) * h, (column + 1) * w))
         raw = read_box(array, box)
         if valid_pixels(raw, array.attrs.get("nodata")).all() and np.ptp(raw) > 0:

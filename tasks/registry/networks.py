@@ -6,29 +6,36 @@ import torch
 from torch import nn
 
 from il_models.networks.denoiser import SharedDenoiser, Size
+from il_models.networks.three_layers import ThreeLayers
 from tasks.errors import RequestError, nearest
 from tasks.registry.card import Card
 
-KINDS = ("SharedDenoiser",)
+KINDS = {
+    "SharedDenoiser": f"'size', one of {', '.join(get_args(Size))}",
+    "ThreeLayers": "'channels' and 'width', numbers from 1 to 1024",
+}
+WIDEST = 1024
 
 
 def network_of(card: Card) -> nn.Module:
     """The network, with weights that mean nothing yet; draws from no random stream of the caller.
 
     Raises:
-        RequestError: this version does not know its kind or its size.
+        RequestError: this version does not know its kind, or its fields are not those of the kind.
     """
-    told = dict(card.network)
-    kind = str(told.pop("kind", "unnamed"))
+    kind = str(card.network.get("kind", "unnamed"))
     if kind not in KINDS:
         raise RequestError(
             f"The start '{card.name}' is for a network of the kind '{kind}', which this version does not know; known: "
             f"{', '.join(KINDS)}.{nearest(kind, KINDS)}"
         )
-    if told.keys() != {"size"} or told["size"] not in get_args(Size):
-        raise RequestError(
-            f"The start '{card.name}' is for a {kind} with {told or 'no fields'}; expected is its size, one of "
-            f"{', '.join(get_args(Size))}."
-        )
+    fields = {name: value for name, value in card.network.items() if name != "kind"}
     with torch.random.fork_rng(devices=[]):
-        return SharedDenoiser(told["size"])  # type: ignore[arg-type]
+        match kind, fields:
+            case "SharedDenoiser", {"size": str(size), **rest} if size in get_args(Size) and not rest:
+                return SharedDenoiser(size)  # type: ignore[arg-type]
+            case "ThreeLayers", {"channels": int(channels), "width": int(width), **rest} if (
+                0 < channels <= WIDEST and 0 < width <= WIDEST and not rest
+            ):
+                return ThreeLayers(channels, width)
+    raise RequestError(f"The start '{card.name}' is for a {kind} with the fields {fields}; expected: {KINDS[kind]}.")

@@ -11,6 +11,7 @@ from contracts.starts import card, weights
 from safetensors.torch import save_file
 
 from il_models.networks.denoiser import SharedDenoiser
+from il_models.networks.three_layers import ThreeLayers
 from tasks.errors import RequestError
 from tasks.registry import loading
 from tasks.registry.artifact import LearnedStart, make_start, save_start
@@ -44,6 +45,13 @@ def test_what_is_saved_is_loaded(start: LearnedStart, registry: Place) -> None:
         assert loaded.card == start.card
         assert all(torch.equal(loaded.weights[name], value) for name, value in weights().items())
     SharedDenoiser("lite").load_state_dict(loaded.weights)
+
+
+def test_small_networks_have_starts_as_well(registry: Place) -> None:
+    own = {name: value.detach() for name, value in ThreeLayers(2, 8).named_parameters()}
+    made = make_start(card(network={"kind": "ThreeLayers", "channels": 2, "width": 8}, channels=2), own)
+    save_start(made, registry)
+    assert load_start(made.card.id).weights.keys() == own.keys()
 
 
 def test_half_precision_is_on_disk_alone(registry: Place) -> None:
@@ -189,6 +197,8 @@ def foreign(registry: Place, tmp_path: Path, given: dict[str, torch.Tensor], **c
     [
         ({"network": {"kind": "Hourglass", "size": "lite"}}, "kind 'Hourglass', which this version does not know"),
         ({"network": {"kind": "SharedDenoiser", "size": "huge"}}, "one of lite, small, base"),
+        ({"network": {"kind": "ThreeLayers", "channels": 0, "width": 48}}, "numbers from 1 to 1024"),
+        ({"network": {"kind": "ThreeLayers", "channels": 1, "width": 48}}, "lacks 'layers.0.bias'"),
         (
             {"network": {"kind": "SharedDenoiser", "size": "small"}},
             r"the shape \(28,\), and SharedDenoiser, small wants",

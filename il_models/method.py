@@ -28,6 +28,7 @@ class Method(ABC):
     stabilises: ClassVar[bool] = True  # wants signal-dependent noise stabilised to unit variance first
     assumes_white_noise: ClassVar[bool] = False
     needs_noise_level: ClassVar[bool] = False  # it takes sigma from the problem, and can do nothing where that is 0
+    needs_start: ClassVar[bool] = False  # its network is worth nothing until it was learned elsewhere
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # fields by the name of a preset, such as "fast"
     multiple: ClassVar[int] = 1  # sides of a tile must be a multiple of this; tasks/problems.py pads by reflection
 
@@ -68,6 +69,11 @@ class Fitted(Method):
     def can_share(self) -> bool:
         """Whether one network can serve all tiles of an input (see `on_input`)."""
         return type(self).on_input is not Fitted.on_input
+
+    @property
+    def start_network(self) -> Mapping[str, str | int] | None:
+        """Kind and fields of the network that a learned start must be of; None: the method begins at random weights."""
+        return None
 
     @property
     def average(self) -> Average | None:
@@ -116,6 +122,11 @@ class Fitted(Method):
     def after_step(self, nets: Nets, draw: Draw, step: int) -> None:
         """Changes the weights in place after the update of a step (Langevin noise). Gradients are off."""
         del nets, draw, step
+
+    def is_tuned(self, name: str) -> bool:
+        """Whether the fit moves the weight of this name; the others stay as they began."""
+        del name
+        return True
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step; `step` counts from 0."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -33,13 +33,13 @@ class Calibration:
 
 
 def calibrated(
-    problem: Problem, on_input: Fitted | None, own: Method, finish: Callable[[], object], threads: int
+    problem: Problem, on_input: Sequence[Fitted], own: Method, finish: Callable[[], object], threads: int
 ) -> Calibration:
     """Measure one tile.
 
     Args:
         problem: one tile on the device that will be used.
-        on_input: the method of the fit of its input's network, or None.
+        on_input: the methods of the fits of its input's network, if it has one.
         own: the method of its own fit.
         finish: control and quality of one tile.
         threads: of torch.
@@ -49,9 +49,9 @@ def calibrated(
     rest = _seconds(finish)
     if not isinstance(own, Fitted):
         return Calibration(0.0, 0.0, rest, 8 * _tensor_bytes(problem))
-    start = on_input.steps * _step_seconds(problem, on_input) if on_input else 0.0
+    start = sum(each.steps * _step_seconds(problem, each) for each in on_input)
     step = _step_seconds(problem, own) if own.steps else 0.0
-    return Calibration(step, start, rest, max(_step_bytes(problem, each) for each in (own, on_input) if each))
+    return Calibration(step, start, rest, max(_step_bytes(problem, each) for each in (own, *on_input)))
 
 
 def _step_seconds(problem: Problem, method: Fitted) -> float:

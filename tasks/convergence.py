@@ -21,7 +21,12 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     ("lot", pa.string(), "id of the lot"),
     ("method", pa.string(), "restoration method"),
     ("recipe", pa.string(), "hash of the recipe"),
-    ("start", pa.string(), "where the fit began: random, or input:<hash of the weights>"),
+    ("start", pa.string(), "where the fit began: random, <learned start>:<id>, or input:<hash of the weights>"),
+    (
+        "rung",
+        pa.string(),
+        "of a learned start: `start` as it is, or the last adaptation that was accepted; null without a learned start",
+    ),
     ("seed", pa.int64(), "seed of the tile"),
     (
         "noise_sigma",

@@ -62,7 +62,7 @@ def calibrate(entries: list[InputPlan], facts: Facts, recipe: Recipe, collection
             estimate = control_of(problem, direct)
             judge(problem, estimate, estimate if treatment.controls else None, torch.ones_like(problem.mask))
 
-    return calibrated(problem, treatment.input_method, treatment.method, finish, crew.threads)
+    return calibrated(problem, treatment.input_methods, treatment.method, finish, crew.threads)
 
 
 def batch_size(recipe: Recipe, calibration: Calibration, crew: Crew) -> int:

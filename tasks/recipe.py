@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,9 +10,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from il_models.fitting import Stopper, require_judge
+from il_models.from_start import FromStart
 from il_models.method import Direct, Fitted, Method
 from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
+from tasks.registry.artifact import LearnedStart
+from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
 from tasks.validation import sentence
 
@@ -29,8 +32,11 @@ class MethodChoice(BaseModel):
     """A method by name, one of its presets, and any of its own fields; `selfmend methods` lists them."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = Field("zs_n2n", description="Restoration method: the name of a file in il_models/methods.")
+    name: str = Field("pretrained", description="Restoration method: the name of a file in il_models/methods.")
     preset: str | None = Field(None, description="Fields that belong together, such as 'fast'; others can be added.")
+
+
+AUTOMATIC = (MethodChoice(name="noise_tuning"), MethodChoice(name="gain_tuning"))  # the ladder of a learned start
 
 
 class Tiling(_Choices):
@@ -56,7 +62,16 @@ class Recipe(_Choices):
     method: MethodChoice = Field(
         default_factory=lambda: MethodChoice(), description="Restoration method and its fields."
     )
-    start: Literal["random"] = Field("random", description="Where a fit begins.")
+    start: str = Field(
+        "auto",
+        description="Where a fit begins: random, or a learned start by name, id, path or URI. auto: the one that "
+        "ships, for a method that needs one; otherwise random.",
+    )
+    ladder: tuple[MethodChoice, ...] | Auto = Field(
+        "auto",
+        description="For a method that takes no step from a learned start: what is tried on each input whose start is "
+        "in doubt, one after the other, each kept only if it is surely better. auto: noise_tuning, then gain_tuning.",
+    )
     scope: Literal["auto", "tile", "input"] = Field(
         "auto",
         description="tile: every tile its own network. input: one network per input, then own_steps per tile. "
@@ -93,13 +108,22 @@ class Recipe(_Choices):
     @property
     def is_shared(self) -> bool:
         """Whether one network per input is fitted, from which its tiles go on."""
-        method = self.restoration()
-        return isinstance(method, Fitted) and (self.scope == "input" or (self.scope == "auto" and method.can_share))
+        return bool(self.input_methods())
 
     @property
     def is_mixed(self) -> bool:
         """Whether the control has a share in the result."""
         return self.control != "none" and self.share != 1 and isinstance(self.restoration(), Fitted)
+
+    def input_methods(self) -> tuple[Fitted, ...]:
+        """What is fitted to each whole input, one after the other; none where every tile has a network of its own."""
+        method = self.restoration()
+        if not isinstance(method, Fitted) or self.scope == "tile" or (self.scope == "auto" and not method.can_share):
+            return ()
+        if method.steps or not method.needs_start:
+            return (method,)
+        rungs = AUTOMATIC if self.ladder == "auto" else self.ladder
+        return tuple(_rung(choice, method) for choice in rungs)
 
     def controls(self) -> tuple[Direct, ...]:
         """The classical methods that make up the control; the method itself is none of them."""
@@ -115,6 +139,21 @@ class Recipe(_Choices):
         """
         return _method(self.method, "recipe")
 
+    def learned_start(self) -> LearnedStart | None:
+        """The learned weights that every fit of the recipe begins from; None: random ones.
+
+        Raises:
+            RequestError: there is no such start, it is broken, it is not one for the method's network, or the method
+                needs one and is told to begin at random.
+        """
+        method = self.restoration()
+        if self.start == "random" and method.needs_start:
+            raise RequestError(f"{method.name} is worth nothing from random weights; leave `start` out, or give one.")
+        is_random = self.start == "random" or (self.start == "auto" and not method.needs_start)
+        if is_random or not isinstance(method, Fitted):
+            return None
+        return start_for(method, BUNDLED if self.start == "auto" else self.start)
+
     def stopping(self) -> Stopper | None:
         """The stopper, or None where the method's own counts."""
         return joined(self.stopper)
@@ -123,6 +162,8 @@ class Recipe(_Choices):
         """Names the choices that pixels depend on: 12 hexadecimal digits."""
         chosen = self.model_dump(mode="json", exclude={"bad_tiles", "method"})
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
+        start = self.learned_start()
+        chosen["start"] = "random" if start is None else start.card.id
         return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
@@ -164,6 +205,7 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     method = _method(recipe.method, where)
     try:
         recipe.controls()
+        recipe.learned_start()
         if recipe.is_shared and isinstance(method, Fitted):
             method.on_input().own_steps(recipe.own_steps)
         if (stopper := recipe.stopping()) is not None:
@@ -192,6 +234,16 @@ def _method(choice: MethodChoice, where: str) -> Method:
         raise RequestError(
             sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])
         ) from None
+
+
+def _rung(choice: MethodChoice, method: Fitted) -> Fitted:
+    """A method of the ladder, for the network of the one whose start it adapts."""
+    rung = _method(choice, "Recipe, ladder")
+    if not isinstance(rung, FromStart) or not isinstance(method, FromStart):
+        raise RequestError(
+            f"Recipe, ladder: '{rung.name}' adapts no learned start of {method.name}; take methods such as gain_tuning."
+        )
+    return replace(rung, size=method.size)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from il_models.fitting import FitRecord, Status, fit
-from il_models.method import Fitted, Method
+from il_models.fitting import Fit, FitRecord, Status, fit
+from il_models.method import Fitted
 from il_models.nets import Nets
 from il_models.problem import Problem
 from il_models.risk import Estimate, best_share, mixture
+from tasks.adaptation import begun_at, fit_from
 from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
 from tasks.quality import control_of, estimate_of, judge, spread_over_noise, true_psnr
@@ -103,8 +104,8 @@ def _batches(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) 
 def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> _Batch:
     """The method's own estimate and the control's, not yet mixed."""
     problem, intensity = make_problem([tile.window for tile in tiles], treatment.method, treatment.device)
-    begin = _begin(tiles, starts, treatment.method, problem)
-    done = fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
+    begin = _begin(tiles, starts, treatment, problem)
+    done = _fit(problem, treatment, begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
     control = control_of(problem, treatment.controls) if treatment.controls else None
     return _Batch(tiles, problem, intensity, done.records, own, control, share, done.std)
@@ -119,10 +120,19 @@ def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
     return replace(batch, result=mixture(own, control, share), share=share)
 
 
-def _begin(tiles: list[Tile], starts: dict[str, Start], method: Method, problem: Problem) -> Nets | None:
-    """The networks of the tiles' inputs, one copy per tile."""
-    if not starts or not isinstance(method, Fitted):
+def _fit(problem: Problem, treatment: Treatment, begin: Nets | None) -> Fit:
+    if treatment.start is not None and begin is not None:
+        return fit_from(problem, treatment.method, treatment.stopper, begin)
+    return fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
+
+
+def _begin(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment, problem: Problem) -> Nets | None:
+    """The networks of the tiles' inputs, otherwise those of the learned start, one copy per tile."""
+    method = treatment.method
+    if not isinstance(method, Fitted) or not (starts or treatment.start):
         return None
+    if not starts and treatment.start is not None:
+        return begun_at(treatment.start, method, problem)
     picked = [(starts[tile.entry.name].weights, channel_group(tile.entry, tile.window.channels)) for tile in tiles]
     names = picked[0][0].keys()
     weights = {name: torch.stack([own[name][group] for own, group in picked]) for name in names}
@@ -142,7 +152,11 @@ def _restored(
     for i, (tile, record) in enumerate(zip(batch.tiles, batch.records, strict=True)):
         failed = record.status in (Status.DIVERGED, Status.OUT_OF_MEMORY)
         pixels = tile.window.raw if failed else estimates[i]
-        row = {**_fit_columns(tile, record, starts.get(tile.entry.name)), **judged[i], **_noise_columns(tile)}
+        row = {
+            **_fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
+            **judged[i],
+            **_noise_columns(tile),
+        }
         row["spread"] = None if spreads is None else spreads[i]
         row["share"] = None if failed or batch.control is None else float(batch.share[i])
         if (twin := clean[i]) is not None:
@@ -176,12 +190,13 @@ def _valid(tile: Tile) -> float:
     return float(tile.window.valid[tile.core].mean())
 
 
-def _fit_columns(tile: Tile, record: FitRecord, start: Start | None) -> dict[str, Any]:
+def _fit_columns(tile: Tile, record: FitRecord, start: Start | None, learned: str) -> dict[str, Any]:
     """How the fit went: the tile's own, or where it took no steps that of its input's network."""
     told = start.record if start is not None and record.steps == 0 and record.status == Status.DIRECT else record
     return {
         "valid": _valid(tile),
-        "start": "random" if start is None else start.id,
+        "start": start.id if start is not None else learned,
+        "rung": told.rung,
         "status": str(told.status),
         "stop_reason": told.reason,
         "steps": told.steps,

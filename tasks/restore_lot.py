@@ -115,12 +115,12 @@ def learn_start(job: LotJob, name: str) -> None:
     """Fit the network of an input that several lots go on from, and keep it; if it is kept already, do nothing."""
     (entry,) = (each for each in job.entries if each.name == name)
     treatment = treatment_of(job.recipe, job.facts, job.lot.batch, job.device)
-    if treatment.input_method is None or kept_start(job.work, entry) is not None:
+    if not treatment.input_methods or kept_start(job.work, entry) is not None:
         return
     windows = mosaics(entry, open_input(entry.uri, job.facts), job.recipe.seed, job.collection)
     with _COMPUTING:
         torch.set_num_threads(job.threads)
-        start = input_start(windows, treatment.input_method, treatment.input_stopper, treatment.device)
+        start = input_start(windows, treatment)
     keep_start(job.work, entry, start)
 
 
@@ -128,14 +128,14 @@ def _starts(
     job: LotJob, arrays: dict[str, "xr.DataArray"], tiles: list[Tile], treatment: Treatment
 ) -> Iterator[tuple[str, Start]]:
     """The networks of the lot's inputs that hold something, fitted now where that was not done before."""
-    if treatment.input_method is None:
+    if not treatment.input_methods:
         return
     wanted = {tile.entry.name for tile in tiles if not tile.is_empty}
     for entry in (each for each in job.entries if each.name in wanted):
         start = kept_start(job.work, entry)
         if start is None:
             windows = mosaics(entry, arrays[entry.name], job.recipe.seed, job.collection)
-            start = input_start(windows, treatment.input_method, treatment.input_stopper, treatment.device)
+            start = input_start(windows, treatment)
             if entry.grid.shards > 1:
                 keep_start(job.work, entry, start)
         yield entry.name, start

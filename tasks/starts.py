@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from il_models.fitting import FitRecord, Status, Stopper, fit
-from il_models.method import Fitted
+from il_models.fitting import Fit, FitRecord, Status, fit
 from il_models.nets import Nets
+from tasks.adaptation import START, begun_at, climb, fit_from
 from tasks.errors import InputError
 from tasks.plan import InputPlan
 from tasks.problems import Pixels, Valid, Window, make_problem, read_box, seed_of, valid_pixels
 from tasks.stores.place import Place
 from tasks.tiling import Box, Five
+from tasks.treatment import Treatment
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,16 +37,30 @@ class Start:
     id: str  # input:<hash of the weights>
 
 
-def input_start(windows: list[Window], method: Fitted, stopper: Stopper | None, device: torch.device) -> Start:
-    """Fit the network of an input, one per group of channels.
+def input_start(windows: list[Window], treatment: Treatment) -> Start:
+    """Fit the network of an input, one per group of channels, from a learned start if there is one.
 
     Args:
         windows: mosaics of the groups, in order.
+        treatment: one that has input_methods.
     """
-    fits = [fit(make_problem([window], method, device)[0], method, stopper=stopper) for window in windows]
+    fits = [_input_fit(window, treatment) for window in windows]
     weights = Nets.joined([each.nets for each in fits if each.nets is not None]).weights
     kept = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
-    return Start(kept, _summary([each.records[0] for each in fits]), f"input:{_digest(kept)}")
+    record = _summary([each.records[0] for each in fits])
+    own = treatment.start is None or any(each.records[0].rung != START for each in fits)
+    return Start(kept, record, f"input:{_digest(kept)}" if own else treatment.start_name)
+
+
+def _input_fit(window: Window, treatment: Treatment) -> Fit:
+    method, *others = treatment.input_methods
+    problem, _ = make_problem([window], method, treatment.device)
+    if treatment.start is None:
+        return fit(problem, method, stopper=treatment.input_stopper)
+    begin = begun_at(treatment.start, method, problem)
+    if others:
+        return climb(problem, treatment.input_methods, begin, treatment.controls)
+    return fit_from(problem, method, treatment.input_stopper, begin)
 
 
 def mosaics(entry: InputPlan, array: "xr.DataArray", run_seed: int, collection: str) -> list[Window]:
@@ -141,7 +155,13 @@ def _summary(records: list[FitRecord]) -> FitRecord:
     """One record for all channels: a failed one if there is one, with the seconds of all."""
     worst = max(records, key=lambda record: record.status in (Status.DIVERGED, Status.OUT_OF_MEMORY))
     return FitRecord(
-        worst.status, worst.reason, worst.steps, worst.best_step, worst.curve, sum(record.seconds for record in records)
+        worst.status,
+        worst.reason,
+        worst.steps,
+        worst.best_step,
+        worst.curve,
+        sum(record.seconds for record in records),
+        rung=worst.rung,
     )
 
 

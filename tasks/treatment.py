@@ -9,20 +9,23 @@ from il_models.fitting import Stopper
 from il_models.method import Direct, Fitted, Method
 from tasks.catalog.facts import Facts
 from tasks.recipe import Recipe
+from tasks.registry.artifact import LearnedStart
 
 
 @dataclass(frozen=True)
 class Treatment:
     """How tiles are restored.
 
-    input_method: fitted once per input, where tiles go on from their input's own network; None otherwise.
+    input_methods: fitted once per input, where tiles go on from their input's own network; none otherwise. Several are
+        rungs of a ladder, each from what the last one left, and only where the learned start is in doubt.
     method: of a tile's own fit. input_stopper, stopper: what ends them early.
     controls: what tiles are compared with, several of them mixed by risk.
     share: of the method in the result, the rest is the controls'; auto: by risk.
+    start: the learned weights that every fit begins from; None: random ones.
     affine: gain and offset are fitted before an estimate is compared with its reference.
     """
 
-    input_method: Fitted | None
+    input_methods: tuple[Fitted, ...]
     input_stopper: Stopper | None
     method: Method
     stopper: Stopper | None
@@ -30,7 +33,13 @@ class Treatment:
     share: Literal["auto"] | float
     batch: int
     device: torch.device
+    start: LearnedStart | None = None
     affine: bool = False
+
+    @property
+    def start_name(self) -> str:
+        """For the table: random, or name and id of the learned start."""
+        return "random" if self.start is None else f"{self.start.card.name}:{self.start.card.id}"
 
 
 def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treatment:
@@ -38,7 +47,7 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treat
     method, stopper = recipe.restoration(), recipe.stopping()
     shared = recipe.is_shared
     return Treatment(
-        input_method=method.on_input() if shared and isinstance(method, Fitted) else None,
+        input_methods=tuple(each.on_input() for each in recipe.input_methods()),
         input_stopper=stopper if shared else None,
         method=method.own_steps(recipe.own_steps) if shared and isinstance(method, Fitted) else method,
         stopper=None if shared else stopper,
@@ -46,5 +55,6 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treat
         share=recipe.share if isinstance(method, Fitted) else 1.0,
         batch=batch,
         device=torch.device(device),
+        start=recipe.learned_start(),
         affine=facts.reference is not None and facts.reference.match == "affine",
     )

@@ -102,9 +102,9 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
     treatment = treatment_of(recipe, facts, batch=1, device="cpu")
     torch.set_num_threads(1)
     starts = {}
-    if treatment.input_method is not None:
+    if treatment.input_methods:
         windows = mosaics(entry, array, recipe.seed, collection)
-        starts[name] = input_start(windows, treatment.input_method, treatment.input_stopper, treatment.device)
+        starts[name] = input_start(windows, treatment)
     for number, sigma in zip(rows["tile"], rows["noise_sigma"], strict=True):
         tiles = list(read_tiles(entry, array, [int(number)], recipe.seed, collection))
         pixels = restore_tiles(tiles, starts, treatment, {})[0].pixels.reshape(entry.grid.window_shape)

@@ -44,7 +44,7 @@ class Running:
         y = problem.y
         problem, unseen = without(problem, withheld(method, stopper))
         made = start or Nets.stacked(seeded_networks(lambda: method.network(problem), problem.seeds, device))
-        nets = made.replaced(made.weights)
+        nets = _tunable(made.replaced(made.weights), method)
         return Running(
             tiles=torch.arange(problem.b, device=device),
             problem=problem,
@@ -53,7 +53,7 @@ class Running:
             nets=nets,
             inputs=method.prepare(problem, draw),
             draw=draw,
-            optimiser=method.optimiser(list(nets.weights.values())),
+            optimiser=method.optimiser(_moved(nets)),
             state=stopper.start(problem),
             best_step=torch.zeros(problem.b, dtype=torch.int64, device=device),
         )
@@ -102,6 +102,10 @@ class Running:
             self.best_step = torch.full_like(self.best_step, step)
         return torch.where(loss.isfinite(), stop, torch.full_like(stop, -1))
 
+    def since_looked_at(self) -> float:
+        """Seconds of each tile, its share of the batch's, since it was last judged: those of its final estimate."""
+        return (time.perf_counter() - self.mark) / self.problem.b
+
     def best_estimate(self, method: Fitted) -> Tensor:
         """The estimate of the best step where the stopper watched it, otherwise the average or that of the weights."""
         if self.best_x is not None:
@@ -121,6 +125,8 @@ class Running:
     def take(self, index: Tensor) -> "Running":
         """Some of the tiles, with the moments of their optimiser; index is a boolean mask."""
         nets = self.nets.take(index)
+        for name, weight in nets.weights.items():
+            weight.requires_grad_(self.nets.weights[name].requires_grad)
         return Running(
             tiles=self.tiles[index],
             problem=self.problem.take(index),
@@ -129,7 +135,7 @@ class Running:
             nets=nets,
             inputs={name: value[index] for name, value in self.inputs.items()},
             draw=self.draw.take(index),
-            optimiser=self._optimiser_of(list(nets.weights.values()), index),
+            optimiser=self._optimiser_of(_moved(nets), index),
             state=take(self.state, index),
             best_step=self.best_step[index],
             best_x=None if self.best_x is None else self.best_x[index],
@@ -163,3 +169,14 @@ class Running:
                 for name, value in moments.items()
             }
         return fresh
+
+
+def _tunable(nets: Nets, method: Fitted) -> Nets:
+    """Networks of which only the weights that the method moves take gradients, which spares arithmetic."""
+    for name, weight in nets.weights.items():
+        weight.requires_grad_(method.is_tuned(name))
+    return nets
+
+
+def _moved(nets: Nets) -> list[Tensor]:
+    return [weight for weight in nets.weights.values() if weight.requires_grad]

@@ -123,10 +123,10 @@ class _Kept:
         if (spread := ended.spread(method)) is not None:
             self.std = torch.full_like(self.x, torch.nan) if self.std is None else self.std
             self.std[ended.tiles] = spread
-        best = ended.best_step.tolist()
+        best, seconds = ended.best_step.tolist(), ended.seconds + ended.since_looked_at()
         for row, (tile, ok, why) in enumerate(zip(ended.tiles.tolist(), finite.tolist(), stop.tolist(), strict=True)):
             words = _words(ok, why, stopper, step)
-            self.records[tile] = FitRecord(*words, step, int(best[row]), thinned(ended.curve(row)), ended.seconds)
+            self.records[tile] = FitRecord(*words, step, int(best[row]), thinned(ended.curve(row)), seconds)
 
     def fit(self, nets: Nets) -> Fit:
         """All tiles together."""

@@ -28,6 +28,7 @@ class FitRecord:
     curve: tuple[tuple[int, float], ...]  # (step, loss), at most 64 points
     seconds: float
     splits: int = 0  # how often its batch was halved for want of memory
+    rung: str | None = None  # of a learned start: `start` as it is, or the method that adapted it
 
     @property
     def first_loss(self) -> float:

@@ -47,6 +47,11 @@ class ZeroShotNoise2Noise(OnCrops):
     precision: Literal["float32", "bfloat16"] = "float32"  # of the convolutions while fitting
 
     @property
+    def start_network(self) -> Mapping[str, str | int]:
+        """The three layers of this width."""
+        return {"kind": ThreeLayers.__name__, "width": self.width}
+
+    @property
     def reach(self) -> int:
         """Two 3x3 layers and one 1x1 layer."""
         return 2

@@ -120,10 +120,10 @@ def _entry(contender: Contender, subject: Subject) -> InputPlan:
 def _starts(
     entry: InputPlan, array: "xr.DataArray", contender: Contender, subject: Subject, treatment: Treatment
 ) -> dict[str, Start]:
-    if treatment.input_method is None:
+    if not treatment.input_methods:
         return {}
     windows = mosaics(entry, array, contender.recipe.seed, subject.collection)
-    return {entry.name: input_start(windows, treatment.input_method, treatment.input_stopper, treatment.device)}
+    return {entry.name: input_start(windows, treatment)}
 
 
 def _touching(entry: InputPlan, box: Box) -> list[int]:

@@ -1,0 +1,43 @@
+"""The learned start of a method: read once in a process, and held against the network that the method fits."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from il_models.method import Fitted
+from tasks.errors import RequestError
+from tasks.registry.artifact import LearnedStart
+from tasks.registry.loading import load_start
+
+BUNDLED = "grey"  # the start of methods that cannot do without one
+
+
+def start_for(method: Fitted, reference: str) -> LearnedStart:
+    """A start whose weights are those of the method's network.
+
+    Args:
+        method: what is to begin from it.
+        reference: name, id, path or URI, as load_start takes it.
+
+    Raises:
+        RequestError: there is no such start, it is broken, or it is for another network or none that the method has.
+    """
+    if method.start_network is None:
+        raise RequestError(f"{method.name} always begins at random weights; leave `start` out, or set it to random.")
+    start = _read(reference)
+    # how many channels there are is known only once an input is open: see begun_at
+    if {key: value for key, value in start.card.network.items() if key != "channels"} != dict(method.start_network):
+        told, wanted = (_words(network) for network in (start.card.network, method.start_network))
+        raise RequestError(
+            f"The start '{start.card.name}' ({start.card.id}) is for {told}, and {method.name} fits {wanted}; give a "
+            "start for that, or the method the fields of this one."
+        )
+    return start
+
+
+@lru_cache(maxsize=8)
+def _read(reference: str) -> LearnedStart:
+    return load_start(reference)
+
+
+def _words(network: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in network.items())

@@ -18,6 +18,7 @@ IMPOSSIBLE = (
 )  # of the noise variance: no error is negative, so a lower estimate tells that the weights know the noise
 SILENT = 1e-10  # of the squared range: noise below this is none
 USUAL_SHARE = 0.3  # of a learned estimate beside a classical one, where their risks cannot be told apart
+STARTED_SHARE = 0.7  # of one by weights that were learned elsewhere, and cannot know this noise
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,8 @@ class Recipe(_Choices):
         method = self.restoration()
         if self.start == "random" and method.needs_start:
             raise RequestError(f"{method.name} is worth nothing from random weights; leave `start` out, or give one.")
+        if self.start not in ("auto", "random") and not isinstance(method, Fitted):
+            raise RequestError(f"{method.name} fits nothing, so that it has no use for a start; leave `start` out.")
         is_random = self.start == "random" or (self.start == "auto" and not method.needs_start)
         if is_random or not isinstance(method, Fitted):
             return None

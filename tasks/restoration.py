@@ -14,7 +14,7 @@ from il_models.fitting import Fit, FitRecord, Status, fit
 from il_models.method import Fitted
 from il_models.nets import Nets
 from il_models.problem import Problem
-from il_models.risk import Estimate, best_share, mixture
+from il_models.risk import STARTED_SHARE, USUAL_SHARE, Estimate, best_share, mixture
 from tasks.adaptation import begun_at, fit_from
 from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
@@ -116,7 +116,11 @@ def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
     own, control = batch.result, batch.control
     if control is None:
         return batch
-    share = best_share(batch.problem, own, control) if treatment.share == "auto" else treatment.share * batch.share
+    usual = USUAL_SHARE if treatment.start is None else STARTED_SHARE
+    if treatment.share == "auto":
+        share = best_share(batch.problem, own, control, usual)
+    else:
+        share = treatment.share * batch.share
     return replace(batch, result=mixture(own, control, share), share=share)
 
 

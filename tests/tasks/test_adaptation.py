@@ -94,7 +94,7 @@ def test_a_planted_start_spoils_no_tile(tmp_path: Path, kind: str) -> None:
     bad, control = (float(((image - CLEAN) ** 2).mean()) for image in images)
     assert 10 * np.log10(bad / control) < 0.1
     rows = pd.read_parquet(next((tmp_path / "bad").iterdir()) / "convergence")
-    assert bool((rows["share"] < 0.1).all())
+    assert bool(((rows["share"] < 0.1) | (rows["rung"] == "noise_tuning")).all())  # given up, or mended
 
 
 def test_the_table_says_where_the_weights_came_from(tmp_path: Path) -> None:

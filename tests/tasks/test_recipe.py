@@ -7,6 +7,7 @@ import pytest
 from il_models.fitting import FirstOf, Plateau
 from tasks.errors import RequestError
 from tasks.recipe import known_recipes, load_recipe
+from tasks.registry.loading import load_start
 
 
 @pytest.mark.parametrize("name", sorted(known_recipes()))
@@ -21,15 +22,22 @@ def test_shipped_recipes_are_valid(name: str) -> None:
         ({"tilling.tile": 3}, ["'tilling'", "'tiling'"]),
         ({"tiling.tile": "x"}, ["tiling.tile", "'x'"]),
         ({"tiling.tile": 0}, ["tiling.tile", "0"]),
-        ({"method.step": 3}, ["zs_n2n", "'step'", "'steps'"]),
+        ({"method": {"name": "zs_n2n", "step": 3}}, ["zs_n2n", "'step'", "'steps'"]),
         ({"method.steps": "many"}, ["'steps'", "'many'"]),
         ({"method.steps": -1}, ["steps", "-1"]),
         ({"method.name": "dpi"}, ["'dpi'", "identity, ", "nlm, ", "zs_n2n"]),
-        ({"method.preset": "fsat"}, ["zs_n2n", "'fsat'", "Did you mean 'fast'?"]),
+        ({"method": {"name": "zs_n2n", "preset": "fsat"}}, ["zs_n2n", "'fsat'", "Did you mean 'fast'?"]),
         ({"method": {"name": "nlm", "preset": "fast"}}, ["nlm", "'fast'", "It has none"]),
         ({"scope": "tiles"}, ["'scope'", "'tile' or 'input'", "'tiles'"]),
         ({"stopper": [{"kind": "plato"}]}, ["stopper", "plateau"]),
         ({"bad_tiles": 2}, ["bad_tiles", "2"]),
+        ({"start": "gray"}, ["no start 'gray'", "Did you mean 'grey'?"]),
+        ({"start": "random"}, ["pretrained is worth nothing from random weights", "leave `start` out"]),
+        ({"method.name": "nlm", "start": "grey"}, ["nlm", "fits nothing"]),
+        ({"method.name": "dip", "start": "grey"}, ["dip always begins at random weights"]),
+        ({"method.name": "zs_n2n", "start": "grey"}, ["SharedDenoiser", "zs_n2n fits", "ThreeLayers"]),
+        ({"method.size": "lite"}, ["size small", "pretrained fits", "size lite"]),
+        ({"ladder": [{"name": "zs_n2n"}]}, ["ladder", "'zs_n2n' adapts no learned start"]),
     ],
 )
 def test_mistakes_are_told(settings: dict[str, object], words: list[str]) -> None:
@@ -55,6 +63,20 @@ def test_networks_are_shared_where_they_can_be() -> None:
     assert load_recipe().is_shared
     assert not load_recipe(None, {"scope": "tile"}).is_shared
     assert not load_recipe("nlm").is_shared
+
+
+def test_the_start_is_one_of_the_choices_that_pixels_depend_on() -> None:
+    by_name, by_id = load_recipe(), load_recipe(None, {"start": load_start("grey").card.id})
+    assert by_name.digest() == by_id.digest() != load_recipe(None, {"method.name": "zs_n2n"}).digest()
+    assert load_recipe(None, {"method.name": "zs_n2n"}).learned_start() is None
+
+
+def test_the_ladder_is_for_starts_that_take_no_step() -> None:
+    assert [method.name for method in load_recipe().input_methods()] == ["noise_tuning", "gain_tuning"]
+    assert [method.name for method in load_recipe(None, {"method.name": "gain_tuning"}).input_methods()] == [
+        "gain_tuning"
+    ]
+    assert load_recipe(None, {"ladder": []}).input_methods() == ()
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

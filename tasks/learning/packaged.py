@@ -22,9 +22,11 @@ SCIKIT_IMAGE = (
 )  # fmt: skip
 SCIKIT_LEARN = ("china.jpg", "flower.jpg")
 HELD_OUT = ("camera.png", "cell.png", "ihc.png", "microaneurysms.png", "moon.png")  # in the demonstration, and in tests
+# By what the docstrings of skimage.data and the README of sklearn.datasets.images say.
 LICENCE = (
-    "Weights: BSD-3-Clause. Pictures: as data/README.txt of scikit-image says of each (public domain, CC0, or free "
-    "with attribution); china and flower CC BY 2.0 (scikit-learn)."
+    "Weights: BSD-3-Clause. Pictures: public domain, CC0 or no known copyright restrictions, but china and flower, "
+    "which are CC BY 2.0 (danielbuechele and vultilion on Flickr), and page and motorcycle_* (Middlebury stereo 2014), "
+    "of which scikit-image states no licence."
 )
 
 

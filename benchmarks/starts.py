@@ -1,0 +1,199 @@
+"""What the start that ships is worth: as it is, beside the control as the default recipe takes it, and adapted.
+
+    python -m benchmarks.starts [--quick]
+
+Whole pictures with noise of known sigma, real microscopy frames with noise estimated blind, and electron micrographs,
+which are like nothing that the start was learned from; beside non-local means, BM3D where it is installed, and a
+network from scratch. A start that is worth nothing is planted, too.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.images import DATA, classic, gaussian_problem, noisy, pairs, picture, stabilised_problem
+from benchmarks.table import write_table
+from il_models.fitting import fit
+from il_models.from_start import FromStart
+from il_models.method import Direct
+from il_models.methods.bm3d import BlockMatching
+from il_models.methods.dct import SlidingCosine
+from il_models.methods.gain_tuning import GainTuning
+from il_models.methods.nlm import NonLocalMeans
+from il_models.methods.pretrained import Pretrained
+from il_models.methods.sure_tuning import SureTuning
+from il_models.methods.zs_n2n import ZeroShotNoise2Noise
+from il_models.metrics import affine_match, psnr
+from il_models.nets import Nets
+from il_models.networks.denoiser import MULTIPLE
+from il_models.noise import inverse_stabilised
+from il_models.problem import Problem
+from il_models.risk import STARTED_SHARE, best_share, mixture
+from tasks.adaptation import begun_at, fit_from
+from tasks.quality import control_of, estimate_of
+from tasks.registry.suited import BUNDLED, start_for
+
+SIDE = 256
+CONTROLS = (NonLocalMeans(), SlidingCosine())
+TUNED: dict[str, FromStart] = {"gains, guarded": GainTuning(), "all weights, guarded": SureTuning()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture to restore; `score` gives the PSNR of an estimate in problem units."""
+
+    group: str
+    name: str
+    problem: Problem
+    score: Callable[[Tensor], float]
+
+
+def photographs(group: str, images: dict[str, Tensor], sigma: float) -> Iterator[Case]:
+    """Pictures (1, h, w) with noise of known sigma."""
+    for seed, (name, clean) in enumerate(images.items()):
+        problem = gaussian_problem(noisy(clean, sigma, seed)[None], sigma, seed)
+
+        def score(x: Tensor, clean: Tensor = clean, mask: Tensor = problem.mask) -> float:
+            return float(psnr(x.clamp(0, 1), clean[None], 1.0, mask))
+
+        yield Case(f"{group}, sigma {sigma:g}", name, problem, score)
+
+
+def frames() -> Iterator[Case]:
+    """The raw frames of FMD and the single ones of W2S, 512 x 512."""
+    for seed, pair in enumerate(pairs()):
+        if not pair.name.startswith(("fmd", "w2s")):
+            continue
+        ready, clean = stabilised_problem(pair.noisy, seed), pair.clean[None, None]
+
+        def score(x: Tensor, ready=ready, clean=clean, pair=pair) -> float:  # type: ignore[no-untyped-def]
+            image = inverse_stabilised(x * ready.scale + ready.offset, ready.noise)
+            everywhere = torch.ones_like(image, dtype=torch.bool)
+            image = affine_match(image, clean, everywhere) if pair.affine else image
+            return float(psnr(image, clean, pair.peak, everywhere))
+
+        yield Case("FMD and W2S frames, blind", pair.name, ready.problem, score)
+
+
+def micrographs(count: int) -> dict[str, Tensor]:
+    """Electron micrographs, 0 to 1."""
+    files = sorted((DATA / "em" / "c_elegans_em").glob("*.tif"))[:count]
+    return {file.stem: picture(file)[:1, :512, :512] / 255 for file in files}
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    """All groups; of each one picture for a quick look."""
+    few = 1 if quick else None
+    for sigma in (25,) if quick else (15, 25, 50):
+        yield from photographs("Set12 (7)", classic("set12", few), sigma)
+        yield from photographs("BSD68 (18)", classic("bsd68", few), sigma)
+    yield from frames()
+    yield from photographs("Electron micrographs", micrographs(few or 3), 25)
+
+
+def ways(case: Case) -> Iterator[tuple[str, Tensor, float]]:
+    """Name, estimate and CPU-seconds of each way."""
+    height, width = case.problem.y.shape[-2:]
+    problem = padded(case.problem)
+    directs: dict[str, Direct] = {"nlm": NonLocalMeans(), "dct": SlidingCosine()}
+    if find_spec("bm3d"):
+        directs["bm3d"] = BlockMatching()
+    began = time.process_time()
+
+    def told(name: str, x: Tensor) -> tuple[str, Tensor, float]:
+        nonlocal began
+        seconds, began = time.process_time() - began, time.process_time()
+        return name, x[..., :height, :width], seconds
+
+    for name, method in directs.items():
+        yield told(name, fit(problem, method).x)
+    start = begun_at(start_for(Pretrained(), BUNDLED), Pretrained(), problem)
+    yield told("start", fit(problem, Pretrained(), start=start).x)
+    yield told("default", default(problem, start))
+    for name, tuned in TUNED.items():
+        yield told(name, fit_from(problem, tuned, None, start).x)
+    if case.group == "Set12 (7), sigma 25":
+        yield told("zs_n2n", fit(problem, ZeroShotNoise2Noise()).x)
+
+
+def default(problem: Problem, start: Nets) -> Tensor:
+    """Start and control by risk in tiles of 256 x 256, as the default recipe does it, but without halos."""
+    x = problem.y.clone()
+    for top in range(0, x.shape[-2], SIDE):
+        for left in range(0, x.shape[-1], SIDE):
+            box = (..., slice(top, top + SIDE), slice(left, left + SIDE))
+            tile = replace(problem, y=problem.y[box], mask=problem.mask[box])
+            own = estimate_of(tile, fit(tile, Pretrained(), start=start), Pretrained())
+            control = control_of(tile, CONTROLS)
+            x[box] = mixture(own, control, best_share(tile, own, control, STARTED_SHARE)).x
+    return x
+
+
+def padded(problem: Problem) -> Problem:
+    """Sides as the network wants them, by reflection."""
+    height, width = problem.y.shape[-2:]
+    y = functional.pad(problem.y, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")
+    mask = functional.pad(problem.mask, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+    return replace(problem, y=y, mask=mask)
+
+
+Scores = dict[str, dict[str, dict[str, tuple[float, float]]]]  # group -> picture -> way -> dB, seconds
+
+
+def rows_of(scores: Scores) -> list[list[object]]:
+    """A row per group and way: mean dB and seconds, and how it stands to nlm and to bm3d."""
+    rows: list[list[object]] = []
+    for group, pictures in scores.items():
+        for way in next(iter(pictures.values())):
+            level = np.array([found[way][0] for found in pictures.values()])
+            row: list[object] = [group, way, float(level.mean())]
+            for other in ("nlm", "bm3d"):
+                beside = np.array([found[other][0] for found in pictures.values() if other in found])
+                better = f"{int((level > beside).sum())} of {len(level)}" if len(beside) else "-"
+                row += [float((level - beside).mean()) if len(beside) else "-", better]
+            rows.append([*row, float(np.mean([found[way][1] for found in pictures.values()]))])
+    return rows
+
+
+def main() -> None:
+    """Write benchmarks/results/starts.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one picture of each kind, printed and not kept")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(1)
+    scores: Scores = {}
+    for case in cases(quick):
+        found = {way: (case.score(x), seconds) for way, x, seconds in ways(case)}
+        scores.setdefault(case.group, {})[case.name] = found
+        print(case.group, case.name, {way: round(level, 2) for way, (level, _) in found.items()}, flush=True)
+    names = list(dict.fromkeys(way for pictures in scores.values() for found in pictures.values() for way in found))
+    each = [
+        [group, name, *(found[way][0] if way in found else "-" for way in names)]
+        for group, pictures in scores.items()
+        for name, found in pictures.items()
+    ]
+    card = start_for(Pretrained(), BUNDLED).card
+    write_table(
+        "" if quick else "starts",
+        f"The start that ships: {card.name}, {card.id}",
+        [
+            (
+                "Means over whole pictures: PSNR in dB, its difference to nlm and to bm3d and on how many pictures it "
+                "is better, CPU-seconds a picture on one thread.",
+                ("pictures", "way", "dB", "to nlm", "better", "to bm3d", "better", "CPU-s"),
+                rows_of(scores),
+            ),
+            ("Each picture, dB.", ("pictures", "picture", *names), each),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

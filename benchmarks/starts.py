@@ -27,6 +27,7 @@ from il_models.methods.bm3d import BlockMatching
 from il_models.methods.dct import SlidingCosine
 from il_models.methods.gain_tuning import GainTuning
 from il_models.methods.nlm import NonLocalMeans
+from il_models.methods.noise_tuning import NoiseTuning
 from il_models.methods.pretrained import Pretrained
 from il_models.methods.sure_tuning import SureTuning
 from il_models.methods.zs_n2n import ZeroShotNoise2Noise
@@ -36,12 +37,13 @@ from il_models.networks.denoiser import MULTIPLE
 from il_models.noise import inverse_stabilised
 from il_models.problem import Problem
 from il_models.risk import STARTED_SHARE, best_share, mixture
-from tasks.adaptation import begun_at, fit_from
+from tasks.adaptation import begun_at, climb, fit_from
 from tasks.quality import control_of, estimate_of
 from tasks.registry.suited import BUNDLED, start_for
 
 SIDE = 256
 CONTROLS = (NonLocalMeans(), SlidingCosine())
+LADDER = (NoiseTuning(), GainTuning())
 TUNED: dict[str, FromStart] = {"gains, guarded": GainTuning(), "all weights, guarded": SureTuning()}
 
 
@@ -88,6 +90,14 @@ def micrographs(count: int) -> dict[str, Tensor]:
     return {file.stem: picture(file)[:1, :512, :512] / 255 for file in files}
 
 
+def lattice(side: int = 256) -> Tensor:
+    """A hexagonal lattice of 7.3 px, as a transmission electron microscope shows atoms, 0 to 1."""
+    place = torch.arange(side, dtype=torch.float32)
+    angles = torch.tensor([0.2 + k * torch.pi / 3 for k in range(3)])
+    waves = [torch.cos(2 * torch.pi / 7.3 * (place * a.cos() + place[:, None] * a.sin())) for a in angles]
+    return (0.15 + 0.7 * ((torch.stack(waves).sum(0) + 1.5) / 4.5) ** 2)[None]
+
+
 def cases(quick: bool) -> Iterator[Case]:
     """All groups; of each one picture for a quick look."""
     few = 1 if quick else None
@@ -96,6 +106,7 @@ def cases(quick: bool) -> Iterator[Case]:
         yield from photographs("BSD68 (18)", classic("bsd68", few), sigma)
     yield from frames()
     yield from photographs("Electron micrographs", micrographs(few or 3), 25)
+    yield from photographs("Lattice, simulated", {"hexagonal": lattice()}, 25)
 
 
 def ways(case: Case) -> Iterator[tuple[str, Tensor, float]]:
@@ -124,8 +135,8 @@ def ways(case: Case) -> Iterator[tuple[str, Tensor, float]]:
 
 
 def default(problem: Problem, start: Nets) -> Tensor:
-    """Start and control by risk in tiles of 256 x 256, as the default recipe does it, but without halos."""
-    x = problem.y.clone()
+    """Ladder for the picture, start and control by risk in tiles of 256 x 256: the default recipe, but without halos."""
+    x, start = problem.y.clone(), climb(problem, LADDER, start, CONTROLS).nets or start
     for top in range(0, x.shape[-2], SIDE):
         for left in range(0, x.shape[-1], SIDE):
             box = (..., slice(top, top + SIDE), slice(left, left + SIDE))

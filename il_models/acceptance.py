@@ -6,17 +6,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from il_models.diagonals import diagonals, measured_cells
 from il_models.draw import Draw
+from il_models.fitting.withholding import from_neighbours
 from il_models.method import Fitted
 from il_models.metrics import mean
 from il_models.nets import Nets
-from il_models.noise import Noise
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate
 
 SURE_OF = 2.0  # standard errors
-WHITE = 0.25  # correlation of neighbours up to which a half-size pair counts as independent
+WHITE = 0.25  # correlation of neighbours up to which they tell nothing of each other's noise
+STRIDE = 4
+PLACES = ((0, 0), (2, 1), (1, 3), (3, 2))  # of the pixels in cells of 4 x 4 that are hidden in turn
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,13 @@ class Gain:
 def is_better(
     problem: Problem, method: Fitted, base: tuple[Nets, Estimate], adapted: tuple[Nets, Estimate]
 ) -> Bool[Tensor, " b"]:
-    """Which tiles' adapted networks are surely better than those that they began from.
+    """Which tiles' adapted networks are surely better than those that they began from, by more than risk can tell.
 
     Both witnesses must say so. SURE with fresh probes sees the tile as it is, but believes the noise level, as most
-    adaptations do; it must see more than it can be wrong by. The half-size pair of Zero-Shot Noise2Noise believes no
-    level, but sees half of the resolution: one copy is restored and compared with the other, of independent noise.
-    Under coloured noise it is not independent, and SURE decides alone.
+    adaptations do, and cannot see weights that have learned the noise. The other hides a quarter of the pixels in turn,
+    and compares what the networks make of their surroundings with what was measured there: it believes no level, only
+    that neighbours' noise is independent (Batson and Royer, "Noise2Self", ICML 2019). Where the noise is coloured
+    neither can be believed, and nothing is better.
 
     Args:
         problem: of b tiles.
@@ -48,9 +50,8 @@ def is_better(
     """
     power = mean(problem.noise.sigma(base[1].x) ** 2, problem.mask).clamp(min=1e-30)
     full = _gain(_stein(problem, base[1]) - _stein(problem, adapted[1]), problem.mask, power)
-    half = _half_gain(problem, method, base[0], adapted[0], power)
-    believed = half.exceeds(0.0) | (problem.noise.colour > WHITE)
-    return full.exceeds(RESOLUTION) & believed
+    hidden = _gain_where_hidden(problem, method, base[0], adapted[0], power)
+    return full.exceeds(RESOLUTION) & hidden.exceeds(RESOLUTION) & (problem.noise.colour <= WHITE)
 
 
 def _stein(problem: Problem, estimate: Estimate) -> Float[Tensor, "b c h w"]:
@@ -58,20 +59,16 @@ def _stein(problem: Problem, estimate: Estimate) -> Float[Tensor, "b c h w"]:
     return (problem.y - estimate.x) ** 2 + 2 * estimate.slope
 
 
-def _half_gain(problem: Problem, method: Fitted, base: Nets, adapted: Nets, power: Tensor) -> Gain:
-    pair, cells = diagonals(problem.y), measured_cells(problem.mask)
-    height, width = (side - side % method.multiple for side in pair.shape[-2:])
-    if min(height, width) == 0:
-        never = torch.full_like(power, -torch.inf)
-        return Gain(never, torch.zeros_like(never))
-    pair, cells = pair[..., :height, :width], cells[..., :height, :width]
-    noise = Noise(problem.noise.gain / 2, problem.noise.variance / 2, problem.noise.correlation)
-    fell = torch.zeros_like(pair[:, 0])
-    for seen, kept in ((0, 1), (1, 0)):
-        small = replace(problem, y=pair[:, seen], mask=cells, noise=noise)
-        errors = [(_image(method, nets, small) - pair[:, kept]) ** 2 for nets in (base, adapted)]
-        fell = fell + (errors[0] - errors[1]) / 2
-    return _gain(fell, cells, power)
+def _gain_where_hidden(problem: Problem, method: Fitted, base: Nets, adapted: Nets, power: Tensor) -> Gain:
+    fell, asked = torch.zeros_like(problem.y), torch.zeros_like(problem.mask)
+    for row, column in PLACES:
+        grid = torch.zeros_like(problem.mask)
+        grid[..., row::STRIDE, column::STRIDE] = True
+        seen = torch.where(grid, from_neighbours(problem.y, problem.mask & ~grid), problem.y)
+        part = replace(problem, y=seen)
+        errors = [(_image(method, nets, part) - problem.y) ** 2 for nets in (base, adapted)]
+        fell, asked = torch.where(grid, errors[0] - errors[1], fell), asked | grid
+    return _gain(fell, asked & problem.mask, power)
 
 
 def _image(method: Fitted, nets: Nets, problem: Problem) -> Tensor:

@@ -16,6 +16,7 @@ RESOLUTION = 0.03  # of the noise variance: smaller risks cannot be told apart (
 IMPOSSIBLE = (
     -0.1
 )  # of the noise variance: no error is negative, so a lower estimate tells that the weights know the noise
+HOPELESS = 0.3  # of the noise variance: an estimate that is worse by so much gets no benefit of the doubt
 SILENT = 1e-10  # of the squared range: noise below this is none
 USUAL_SHARE = 0.3  # of a learned estimate beside a classical one, where their risks cannot be told apart
 STARTED_SHARE = 0.7  # of one by weights that were learned elsewhere, and cannot know this noise
@@ -91,7 +92,8 @@ def best_share(problem: Problem, one: Estimate, other: Estimate, usual: float = 
     """The weight w of `one` for which w x + (1 - w) x' has the least estimated risk, per tile, between 0 and 1.
 
     The risk of the mixture is a parabola in w (Leung and Barron, IEEE TIT 2006, on mixing by unbiased risk). It is held
-    to `usual` as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged. 1 where
+    to `usual` as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged; the worse `one`
+    is, the less it is held there, and not at all where it is HOPELESS. 1 where
     there is no noise, or where a slope is not finite. 0 where the risk of `one` is so far below zero that it is none:
     its weights have learned the very noise that SURE takes them not to know.
     """
@@ -100,7 +102,9 @@ def best_share(problem: Problem, one: Estimate, other: Estimate, usual: float = 
     residual, apart = problem.y - other.x, one.x - other.x
     gain = mean(residual * apart + other.slope - one.slope, mask)
     held = RESOLUTION * power
-    share = (gain + held * usual) / (mean(apart**2, mask) + held).clamp(min=1e-30)
+    worse = sure(problem, one) - sure(problem, other)
+    wanted = usual * (1 - worse / (HOPELESS * power).clamp(min=1e-30)).clamp(0, 1)
+    share = (gain + held * wanted) / (mean(apart**2, mask) + held).clamp(min=1e-30)
     share = torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
     chance = 3 * (2 / one.known(problem.mask).flatten(1).sum(1).clamp(min=1)).sqrt()
     knows = (sure(problem, one) < (IMPOSSIBLE - chance) * power) & (power > SILENT)

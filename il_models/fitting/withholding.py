@@ -29,10 +29,10 @@ def without(problem: Problem, share: float) -> tuple[Problem, Bool[Tensor, "b 1 
         return problem, torch.zeros_like(problem.mask)
     unseen = Draw(problem.seeds ^ SALT).keep(share, *problem.mask.shape[1:]) & problem.mask
     mask = problem.mask & ~unseen
-    return replace(problem, y=torch.where(unseen, _from_neighbours(problem.y, mask), problem.y), mask=mask), unseen
+    return replace(problem, y=torch.where(unseen, from_neighbours(problem.y, mask), problem.y), mask=mask), unseen
 
 
-def _from_neighbours(y: Float[Tensor, "b c h w"], mask: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b c h w"]:
+def from_neighbours(y: Float[Tensor, "b c h w"], mask: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b c h w"]:
     """Mean of the measured pixels of the 3x3 neighbourhood, of 5x5 where there is none, otherwise 0."""
     known = mask.to(y)
     found = torch.zeros_like(y)

@@ -19,8 +19,8 @@ class GainTuning(FromStart):
     )
     source: ClassVar[str] = "Mohan et al., NeurIPS 2021, arXiv 2107.15815"
 
-    steps: int = 20
-    rate: float = 3e-3  # paper: 1e-4 for a network of 0.7 million weights
+    steps: int = 40
+    rate: float = 1e-2  # paper: 1e-4 for a network of 0.7 million weights
 
     def is_tuned(self, name: str) -> bool:
         """The gains."""

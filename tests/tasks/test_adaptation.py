@@ -65,7 +65,7 @@ def test_nothing_is_tried_where_the_start_is_better_than_the_control() -> None:
     start, rungs = start_of(problem), (NoiseTuning(), GainTuning())
     done = climb(problem, rungs, start, [SlidingCosine()])
     assert done.records[0].rung == START
-    assert "better than the control" in done.records[0].reason
+    assert "clearly better than the control" in done.records[0].reason
     doubtful = climb(problem, (NoiseTuning(steps=20, rate=0.1),), misled(start, 0.4), [SlidingCosine()])
     assert doubtful.records[0].rung == "noise_tuning"
 
@@ -77,7 +77,7 @@ def planted(folder: Path, kind: str) -> str:
         torch.manual_seed(5)
         weights = dict(SharedDenoiser("small").named_parameters())
     elif kind == "level":
-        weights = {**good.weights, "level": torch.tensor(1.8)}
+        weights = {**good.weights, "level": torch.tensor(-1.2)}
     else:
         weights = {**good.weights, "tail.weight": -good.weights["tail.weight"]}
     start = make_start(replace(good.card, name="planted"), weights)
@@ -92,9 +92,9 @@ def test_a_planted_start_spoils_no_tile(tmp_path: Path, kind: str) -> None:
     restored(str(tmp_path / "in.tif"), tmp_path / "dct", method="dct", output__dtype="float32", tiling__tile=128)
     images = [pixels(next((tmp_path / name).iterdir()), "in") for name in ("bad", "dct")]
     bad, control = (float(((image - CLEAN) ** 2).mean()) for image in images)
-    assert 10 * np.log10(bad / control) < 0.1
     rows = pd.read_parquet(next((tmp_path / "bad").iterdir()) / "convergence")
-    assert bool(((rows["share"] < 0.1) | (rows["rung"] == "noise_tuning")).all())  # given up, or mended
+    assert 10 * np.log10(bad / control) < 0.1
+    assert bool(((rows["share"] < 0.1) | (rows["rung"] != START)).all())  # given up, or mended
 
 
 def test_the_table_says_where_the_weights_came_from(tmp_path: Path) -> None:

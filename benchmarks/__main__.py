@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-QUESTIONS = ("batch", "memory", "overhead", "noise_estimate", "denoising", "from_scratch", "mixture", "risk")
+QUESTIONS = (
+    "batch",
+    "memory",
+    "overhead",
+    "noise_estimate",
+    "denoising",
+    "from_scratch",
+    "mixture",
+    "risk",
+    "meta_start",
+)
 
 
 def main() -> None:

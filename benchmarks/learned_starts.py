@@ -12,9 +12,9 @@ from PIL import Image
 
 from il_models.fitting import fit
 from il_models.meta.corruption import Spread, corrupted
-from il_models.meta.maml import Inner, learned_start, maml, multitask
+from il_models.meta.maml import Inner, maml, multitask, starting_point
 from il_models.meta.reptile import reptile
-from il_models.meta.start import LearnedStart
+from il_models.meta.starting_point import StartingPoint
 from il_models.meta.task import Tasks, halved, judged, measured
 from il_models.meta.training import Learned, Schedule
 from il_models.methods.zs_n2n import ZeroShotNoise2Noise
@@ -44,7 +44,7 @@ SIDE = 96  # px of a tile, which is cut into 46 columns to adapt on, a strip, an
 METHOD = ZeroShotNoise2Noise(crop=48)
 SEED = 20261121
 VALIDATION = 10**6  # the step whose tasks no training draws; of the same pictures
-HELD = 32  # tiles of it
+HELD = 16  # tiles of it
 RATES = (3e-4, 1e-3, 3e-3)  # of Adam, from which that of a start without step sizes is chosen
 
 
@@ -135,16 +135,16 @@ def first_network() -> ThreeLayers:
         return ThreeLayers(1)
 
 
-def start_of(name: str, progress: Progress, known: list[Plane], recipes: dict[str, Recipe]) -> LearnedStart:
+def start_of(name: str, progress: Progress, known: list[Plane], recipes: dict[str, Recipe]) -> StartingPoint:
     """The start; without step sizes of its own with the rate of Adam whose 20 steps lead furthest on the pictures."""
     recipe, held = recipes[name], tasks(known, VALIDATION, HELD)
     if recipe.inner is not None and recipe.inner.steps:
-        return learned_start(progress.state, recipe.inner)
-    starts = [LearnedStart(progress.state.weights, 20, rate=rate) for rate in RATES]
+        return starting_point(progress.state, recipe.inner)
+    starts = [StartingPoint(progress.state.weights, 20, rate=rate) for rate in RATES]
     return min(starts, key=lambda start: adapted(start, held))
 
 
-def adapted(start: LearnedStart, held: Tasks, steps: int | None = None) -> float:
+def adapted(start: StartingPoint, held: Tasks, steps: int | None = None) -> float:
     """Mean outer loss of tasks after adapting."""
     done = fit(held.support, start.adaptation(METHOD, steps), start=start.nets(METHOD, held.support))
     assert done.nets is not None

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from il_models.draw import Draw
-from il_models.meta.start import LearnedStart
+from il_models.meta.starting_point import StartingPoint
 from il_models.meta.task import Tasks, judged
 from il_models.meta.training import Learned, Schedule, trained
 from il_models.method import Fitted
@@ -51,7 +51,7 @@ def maml(
     begun: Learned | None = None,
     every: int = 500,
 ) -> Iterator[Learned]:
-    """Learn weights and step sizes; reports every so many outer steps and at the end, see `learned_start`.
+    """Learn weights and step sizes; reports every so many outer steps and at the end, see `starting_point`.
 
     Args:
         network: of one tile, as the method makes it; the weights to begin with. Not changed.
@@ -89,11 +89,11 @@ def multitask(
     return maml(network, sample, method, Inner(steps=0), schedule, begun, every)
 
 
-def learned_start(state: Learned, inner: Inner) -> LearnedStart:
+def starting_point(state: Learned, inner: Inner) -> StartingPoint:
     """The start that a training has come to."""
     weights = {name: value for name, value in state.weights.items() if not name.startswith(RATE)}
     sizes = {name: float(step_size(state.weights[RATE + name], inner)) for name in weights}
-    return LearnedStart(weights, inner.steps, sizes)
+    return StartingPoint(weights, inner.steps, sizes)
 
 
 def step_size(logarithm: Float[Tensor, ""], inner: Inner) -> Float[Tensor, ""]:

@@ -15,9 +15,9 @@ from il_models.degradations import Identity
 from il_models.draw import Draw
 from il_models.fitting import Status, fit
 from il_models.meta.corruption import Spread, corrupted
-from il_models.meta.maml import Inner, descended, learned_start, maml, multitask, outer_losses, parts, repeated
+from il_models.meta.maml import Inner, descended, maml, multitask, outer_losses, parts, repeated, starting_point
 from il_models.meta.reptile import reptile
-from il_models.meta.start import LearnedStart
+from il_models.meta.starting_point import StartingPoint
 from il_models.meta.task import Tasks, halved, judged, measured
 from il_models.meta.training import Learned, Schedule
 from il_models.method import Fitted
@@ -102,17 +102,17 @@ def by_multitask(network: nn.Module, sample: Any, schedule: Schedule, begun: Lea
 ALL = [by_reptile, by_fomaml, by_maml, by_multitask]
 
 
-def held_out(start: LearnedStart, method: Fitted, tasks: Tasks) -> float:
+def held_out(start: StartingPoint, method: Fitted, tasks: Tasks) -> float:
     done = fit(tasks.support, start.adaptation(method), start=start.nets(method, tasks.support))
     assert done.nets is not None
     with torch.no_grad():
         return float(judged(method, done.nets, tasks).mean())
 
 
-def start_of(state: Learned) -> LearnedStart:
+def start_of(state: Learned) -> StartingPoint:
     if any(name.startswith("rate of") for name in state.weights):
-        return learned_start(state, INNER)
-    return LearnedStart(state.weights, INNER.steps, rate=1e-2)
+        return starting_point(state, INNER)
+    return StartingPoint(state.weights, INNER.steps, rate=1e-2)
 
 
 @cache
@@ -126,7 +126,7 @@ def learned(by: Trainer, known: bool) -> Learned:
 def test_k_steps_from_a_learned_start_beat_k_steps_from_a_random_one(by: Trainer, known: bool) -> None:
     held = tasks_of(SMALL, 0.1, known)(10**6)
     random = dict(network_of(SMALL).named_parameters())
-    scratch = min(held_out(LearnedStart(dict(random), INNER.steps, rate=rate), SMALL, held) for rate in (1e-3, 1e-2))
+    scratch = min(held_out(StartingPoint(dict(random), INNER.steps, rate=rate), SMALL, held) for rate in (1e-3, 1e-2))
     assert held_out(start_of(learned(by, known)), SMALL, held) < 0.8 * scratch
 
 
@@ -244,7 +244,7 @@ def test_a_task_of_a_loud_tile_counts_as_much() -> None:
     problem = measured(seen, torch.arange(2))
     assert torch.allclose(problem.noise.sigma(problem.y)[:, 0, 0, 0], seen.sigma)
     tasks = halved(problem, SMALL, seen.target)
-    nets = LearnedStart(dict(network_of(SMALL).named_parameters()), 1).nets(SMALL, tasks.query)
+    nets = StartingPoint(dict(network_of(SMALL).named_parameters()), 1).nets(SMALL, tasks.query)
     error = (SMALL.estimate(nets, {}, tasks.query, Draw(tasks.query.seeds)) - tasks.clean).square().flatten(1).mean(1)
     assert torch.allclose(judged(SMALL, nets, tasks), error / (seen.sigma**2 + 0.05**2))
 
@@ -266,13 +266,13 @@ def test_the_shared_denoiser_can_be_meta_learned() -> None:
         assert all(record.status is Status.BUDGET for record in done.records)
 
 
-def start_of_denoiser(state: Learned, inner: Inner) -> LearnedStart:
+def start_of_denoiser(state: Learned, inner: Inner) -> StartingPoint:
     has_sizes = any(name.startswith("rate of") for name in state.weights)
-    return learned_start(state, inner) if has_sizes else LearnedStart(state.weights, 2)
+    return starting_point(state, inner) if has_sizes else StartingPoint(state.weights, 2)
 
 
 def test_a_start_for_another_network_is_refused() -> None:
-    start = LearnedStart(dict(network_of(SMALL).named_parameters()), 1)
+    start = StartingPoint(dict(network_of(SMALL).named_parameters()), 1)
     problem = toy(1)[1]
     with pytest.raises(ValueError, match=r"another network than that of zs_n2n for 1 channels.*Use a start"):
         start.nets(replace(SMALL, width=8), problem)

@@ -12,7 +12,7 @@ from il_models.problem import Problem
 
 
 @dataclass(frozen=True)
-class LearnedStart:
+class StartingPoint:
     """Weights mean little without the optimiser and the number of steps that they were learned for.
 
     weights: of ONE network, by the names of its parameters; those that no training changes may be missing. steps: K.

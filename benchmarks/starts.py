@@ -135,7 +135,7 @@ def ways(case: Case) -> Iterator[tuple[str, Tensor, float]]:
 
 
 def default(problem: Problem, start: Nets) -> Tensor:
-    """Ladder for the picture, start and control by risk in tiles of 256 x 256: the default recipe, but without halos."""
+    """Ladder for the picture, start and control by risk in tiles of 256 x 256: the default recipe without halos."""
     x, start = problem.y.clone(), climb(problem, LADDER, start, CONTROLS).nets or start
     for top in range(0, x.shape[-2], SIDE):
         for left in range(0, x.shape[-1], SIDE):

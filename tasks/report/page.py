@@ -4,6 +4,7 @@ Reads what lies in the collection's folder; and the inputs, where they are still
 before restoration.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
 
 def _network(summary: Summary, rows: TileRows) -> str:
     """Whose networks restored the tiles, in words."""
+    if told := words.rungs(Counter(rows.columns["rung"].dropna().astype(str))):
+        return told
     if set(rows.columns["status"].dropna().unique()) <= {"direct", "skipped"} and rows.judged:
         return "none, a direct method"
     own = summary.recipe.get("own_steps")

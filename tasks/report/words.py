@@ -69,6 +69,12 @@ def size(value: Any) -> str:
     return f"{value / 1024**power:.{1 if power else 0}f} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
 
 
+def rungs(tiles: dict[str, int]) -> str:
+    """For how many tiles a learned start was taken as it is, and for how many adapted; nothing without a start."""
+    told = {rung: "as it is" if rung == "start" else f"adapted by {rung}" for rung in sorted(tiles, reverse=True)}
+    return f"a learned start, {'; '.join(f'{told[rung]} for {tiles[rung]:,}' for rung in told)}" if tiles else ""
+
+
 def snippets(images: list[PublishedImage]) -> list[Snippet]:
     """How to open images like these, with paths relative to the collection's folder."""
     return [each for image in images for each in (_scene if image.layout == "geo" else _ngff)(f"{image.name}.zarr")]

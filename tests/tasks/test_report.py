@@ -22,7 +22,7 @@ from tasks import ledger
 from tasks.convergence import CONVERGENCE
 from tasks.errors import RequestError
 from tasks.report.page import read_summary, write_report
-from tasks.report.words import QUERY
+from tasks.report.words import QUERY, rungs
 from tasks.stores.place import Place
 
 ROOT = Path(__file__).parents[2]
@@ -451,3 +451,9 @@ def test_little_is_imported():
     code = "import sys, tasks.report.page; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "prefect", "zarr", "xarray"} & set(found.stdout.split())
+
+
+def test_learned_starts_in_words() -> None:
+    assert rungs({}) == ""
+    told = rungs({"gain_tuning": 2, "start": 1200})
+    assert told == "a learned start, as it is for 1,200; adapted by gain_tuning for 2"

@@ -127,6 +127,8 @@ def restore(
     except BadRun as error:
         raise typer.Exit(_told(str(error), BAD)) from None
     typer.echo(summary.sentence())
+    if summary.notice:
+        typer.echo(summary.notice)
     typer.echo(f"Images, convergence table and report: {summary.out} (open report.html)")
 
 

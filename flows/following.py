@@ -86,6 +86,7 @@ def tell(summary: Summary) -> None:
         f"Images and report: `{summary.out}` (open `report.html` there).",
         f"{summary.bad_share:.1%} of the tiles are suspect or failed; the recipe allows {summary.allowed_bad:.1%}.",
     ]
+    lines += [summary.notice] if summary.notice else []
     text = "\n\n".join(lines) + (f"\n\n## Inputs that failed\n{failed}" if failed else "")
     create_markdown_artifact(key=f"summary-{key}", markdown=text, description=f"Summary of {summary.collection}")
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
+from tasks.fallbacks import fallbacks
 from tasks.run import Run, verdict_counts
 from tasks.standing import Standing
 from tasks.stores.place import Place
@@ -41,12 +42,20 @@ def conclude(run: Run, found: Standing, published: list[str], failed: dict[str, 
         allowed_bad=recipe.bad_tiles,
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         failed={**run.plan.rejected, **failed},
+        notice=_notice(run),
     )
     if published or summary.failed:
         out.write(LAST_RUN, summary.to_json())
     if not failed:
         (out / ".work").remove()
     return summary
+
+
+def _notice(run: Run) -> str:
+    start = run.request.recipe.learned_start()
+    if start is None:
+        return ""
+    return fallbacks(run.work, run.plan.lots, f"{start.card.name}:{start.card.id}").notice
 
 
 def _drop_superseded(out: Place, current: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ class Summary:
     """What a run came to. Kept as last_run.json, from which the report and `selfmend status` tell it again.
 
     failed: inputs that could not be restored, with the reason. done_before: inputs that earlier runs had published.
+    notice: what else somebody should know; empty if there is nothing.
     """
 
     collection: str
@@ -32,6 +33,7 @@ class Summary:
     allowed_bad: float
     finished_at: str
     failed: dict[str, str] = field(default_factory=dict)
+    notice: str = ""
 
     @property
     def bad_share(self) -> float:

@@ -456,4 +456,4 @@ def test_little_is_imported():
 def test_learned_starts_in_words() -> None:
     assert rungs({}) == ""
     told = rungs({"gain_tuning": 2, "start": 1200})
-    assert told == "a learned start, as it is for 1,200; adapted by gain_tuning for 2"
+    assert told == "a learned start (tiles as it is: 1,200; adapted by gain_tuning: 2)"

@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from il_models.fitting import Stopper, require_judge
-from il_models.from_start import FromStart
 from il_models.method import Direct, Fitted, Method
 from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
+from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_method, chosen_rung
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
@@ -26,17 +26,6 @@ Positive = Annotated[int, Field(ge=1)]
 
 class _Choices(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MethodChoice(BaseModel):
-    """A method by name, one of its presets, and any of its own fields; `selfmend methods` lists them."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = Field("pretrained", description="Restoration method: the name of a file in il_models/methods.")
-    preset: str | None = Field(None, description="Fields that belong together, such as 'fast'; others can be added.")
-
-
-AUTOMATIC = (MethodChoice(name="noise_tuning"), MethodChoice(name="gain_tuning"))  # the ladder of a learned start
 
 
 class Tiling(_Choices):
@@ -123,7 +112,7 @@ class Recipe(_Choices):
         if method.steps or not method.needs_start:
             return (method,)
         rungs = AUTOMATIC if self.ladder == "auto" else self.ladder
-        return tuple(_rung(choice, method) for choice in rungs)
+        return tuple(chosen_rung(choice, method) for choice in rungs)
 
     def controls(self) -> tuple[Direct, ...]:
         """The classical methods that make up the control; the method itself is none of them."""
@@ -137,7 +126,7 @@ class Recipe(_Choices):
         Raises:
             RequestError: unknown method, or a field that it does not have.
         """
-        return _method(self.method, "recipe")
+        return chosen_method(self.method, "recipe")
 
     def learned_start(self) -> LearnedStart | None:
         """The learned weights that every fit of the recipe begins from; None: random ones.
@@ -204,7 +193,7 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
         recipe = Recipe.model_validate(choices)
     except ValidationError as error:
         raise RequestError(sentence(error, where, _keys())) from None
-    method = _method(recipe.method, where)
+    method = chosen_method(recipe.method, where)
     try:
         recipe.controls()
         recipe.learned_start()
@@ -215,37 +204,6 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     except (NotImplementedError, ValueError) as error:
         raise RequestError(f"{where}: {error}") from None
     return recipe
-
-
-def _method(choice: MethodChoice, where: str) -> Method:
-    known = known_methods()
-    if choice.name not in known:
-        raise RequestError(
-            f"{where}: unknown method '{choice.name}'. Known: {', '.join(known)}.{nearest(choice.name, known)}"
-        )
-    kind = known[choice.name]
-    if choice.preset is not None and choice.preset not in kind.presets:
-        named = f"Known: {', '.join(kind.presets)}." if kind.presets else "It has none."
-        raise RequestError(
-            f"{where}: {choice.name} has no preset '{choice.preset}'. {named}{nearest(choice.preset, kind.presets)}"
-        )
-    fields_chosen = {**kind.presets.get(choice.preset or "", {}), **(choice.model_extra or {})}
-    try:
-        return TypeAdapter(kind).validate_python(fields_chosen)
-    except ValidationError as error:
-        raise RequestError(
-            sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])
-        ) from None
-
-
-def _rung(choice: MethodChoice, method: Fitted) -> Fitted:
-    """A method of the ladder, for the network of the one whose start it adapts."""
-    rung = _method(choice, "Recipe, ladder")
-    if not isinstance(rung, FromStart) or not isinstance(method, FromStart):
-        raise RequestError(
-            f"Recipe, ladder: '{rung.name}' adapts no learned start of {method.name}; take methods such as gain_tuning."
-        )
-    return replace(rung, size=method.size)
 
 
 def _read(name: str) -> dict[str, Any]:

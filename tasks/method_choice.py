@@ -1,0 +1,62 @@
+"""A method as a recipe names it -> the method, with its fields checked."""
+
+from dataclasses import fields, replace
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from il_models.from_start import FromStart
+from il_models.method import Fitted, Method
+from il_models.methods import known_methods
+from tasks.errors import RequestError, nearest
+from tasks.validation import sentence
+
+
+class MethodChoice(BaseModel):
+    """A method by name, one of its presets, and any of its own fields; `selfmend methods` lists them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str = Field("pretrained", description="Restoration method: the name of a file in il_models/methods.")
+    preset: str | None = Field(None, description="Fields that belong together, such as 'fast'; others can be added.")
+
+
+AUTOMATIC = (MethodChoice(name="noise_tuning"), MethodChoice(name="gain_tuning"))  # the ladder of a learned start
+
+
+def chosen_method(choice: MethodChoice, where: str) -> Method:
+    """The method with its fields checked; `where` begins the sentence of an error.
+
+    Raises:
+        RequestError: unknown method or preset, or a field that it does not have.
+    """
+    known = known_methods()
+    if choice.name not in known:
+        raise RequestError(
+            f"{where}: unknown method '{choice.name}'. Known: {', '.join(known)}.{nearest(choice.name, known)}"
+        )
+    kind = known[choice.name]
+    if choice.preset is not None and choice.preset not in kind.presets:
+        named = f"Known: {', '.join(kind.presets)}." if kind.presets else "It has none."
+        raise RequestError(
+            f"{where}: {choice.name} has no preset '{choice.preset}'. {named}{nearest(choice.preset, kind.presets)}"
+        )
+    fields_chosen = {**kind.presets.get(choice.preset or "", {}), **(choice.model_extra or {})}
+    try:
+        return TypeAdapter(kind).validate_python(fields_chosen)
+    except ValidationError as error:
+        raise RequestError(
+            sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])
+        ) from None
+
+
+def chosen_rung(choice: MethodChoice, method: Fitted) -> Fitted:
+    """A method of the ladder, for the network of the one whose start it adapts.
+
+    Raises:
+        RequestError: it is none that adapts a start.
+    """
+    rung = chosen_method(choice, "Recipe, ladder")
+    if not isinstance(rung, FromStart) or not isinstance(method, FromStart):
+        raise RequestError(
+            f"Recipe, ladder: '{rung.name}' adapts no learned start of {method.name}; take methods such as gain_tuning."
+        )
+    return replace(rung, size=method.size)

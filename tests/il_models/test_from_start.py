@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.method import learned
+from contracts.started import misled, start_of
 from contracts.toys import SIGMA, scenes, toy
 from torch import Tensor
 
@@ -22,18 +22,6 @@ from il_models.planes import planes_of
 from il_models.problem import Problem
 from il_models.self_supervision import recorrupted, stein
 from tasks.quality import estimate_of
-
-
-def start_of(problem: Problem) -> Nets:
-    nets = learned(Pretrained(), problem)
-    assert nets is not None
-    return nets
-
-
-def misled(nets: Nets, factor: float) -> Nets:
-    """The same networks, which take every noise for `factor` times what they are told."""
-    level = nets.weights["level"].detach() + torch.log(torch.tensor(factor))
-    return nets.replaced({**nets.weights, "level": level})
 
 
 def test_planes_are_white_of_unit_variance_and_come_back() -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import tifffile
 import torch
-from contracts.method import learned
 from contracts.pipeline import pixels, restored
+from contracts.started import misled, start_of
 from contracts.toys import toy
 
 from il_models.fitting import fit
@@ -18,26 +18,13 @@ from il_models.methods.gain_tuning import GainTuning
 from il_models.methods.noise_tuning import NoiseTuning
 from il_models.methods.pretrained import Pretrained
 from il_models.methods.sure_tuning import SureTuning
-from il_models.nets import Nets
 from il_models.networks.denoiser import SharedDenoiser
-from il_models.problem import Problem
 from tasks.adaptation import START, climb, fit_from
 from tasks.registry.artifact import make_start, save_start
 from tasks.registry.loading import load_start
 from tasks.stores.place import Place
 
 CLEAN = 60 + 40 * np.sin(np.arange(256)[:, None] / 7) * np.cos(np.arange(256) / 9)
-
-
-def start_of(problem: Problem) -> Nets:
-    nets = learned(Pretrained(), problem)
-    assert nets is not None
-    return nets
-
-
-def misled(nets: Nets, factor: float) -> Nets:
-    level = nets.weights["level"].detach() + torch.log(torch.tensor(factor))
-    return nets.replaced({**nets.weights, "level": level})
 
 
 def test_the_guard_fires_where_all_weights_move_too_fast() -> None:

@@ -1,6 +1,6 @@
 """What the start that ships is worth: as it is, beside the control as the default recipe takes it, and adapted.
 
-    python -m benchmarks.starts [--quick]
+    python -m benchmarks.starts [--quick] [--only WAY ...]
 
 Whole pictures with noise of known sigma, real microscopy frames with noise estimated blind, and electron micrographs,
 which are like nothing that the start was learned from; beside non-local means, BM3D where it is installed, and a
@@ -22,7 +22,6 @@ from benchmarks.images import DATA, classic, gaussian_problem, noisy, pairs, pic
 from benchmarks.table import write_table
 from il_models.fitting import fit
 from il_models.from_start import FromStart
-from il_models.method import Direct
 from il_models.methods.bm3d import BlockMatching
 from il_models.methods.dct import SlidingCosine
 from il_models.methods.gain_tuning import GainTuning
@@ -109,29 +108,35 @@ def cases(quick: bool) -> Iterator[Case]:
     yield from photographs("Lattice, simulated", {"hexagonal": lattice()}, 25)
 
 
-def ways(case: Case) -> Iterator[tuple[str, Tensor, float]]:
-    """Name, estimate and CPU-seconds of each way."""
+def ways(case: Case) -> dict[str, Callable[[Problem, Nets], Tensor]]:
+    """Name -> what it makes of a picture, and of the start that ships."""
+    found: dict[str, Callable[[Problem, Nets], Tensor]] = {}
+    directs = [NonLocalMeans(), SlidingCosine(), *([BlockMatching()] if find_spec("bm3d") else [])]
+    for method in directs:
+        found[method.name] = lambda problem, _, method=method: fit(problem, method).x  # type: ignore[misc]
+    found["start"] = lambda problem, start: fit(problem, Pretrained(), start=start).x
+    found["default"] = default
+    for name, tuned in TUNED.items():
+        found[name] = lambda problem, start, tuned=tuned: fit_from(problem, tuned, None, start).x  # type: ignore[misc]
+    if case.group == "Set12 (7), sigma 25":
+        found["zs_n2n"] = lambda problem, _: fit(problem, ZeroShotNoise2Noise()).x
+    return found
+
+
+def measured(case: Case, only: list[str]) -> dict[str, tuple[float, float]]:
+    """PSNR in dB and CPU-seconds of each way, or of some."""
     height, width = case.problem.y.shape[-2:]
     problem = padded(case.problem)
-    directs: dict[str, Direct] = {"nlm": NonLocalMeans(), "dct": SlidingCosine()}
-    if find_spec("bm3d"):
-        directs["bm3d"] = BlockMatching()
-    began = time.process_time()
-
-    def told(name: str, x: Tensor) -> tuple[str, Tensor, float]:
-        nonlocal began
-        seconds, began = time.process_time() - began, time.process_time()
-        return name, x[..., :height, :width], seconds
-
-    for name, method in directs.items():
-        yield told(name, fit(problem, method).x)
     start = begun_at(start_for(Pretrained(), BUNDLED), Pretrained(), problem)
-    yield told("start", fit(problem, Pretrained(), start=start).x)
-    yield told("default", default(problem, start))
-    for name, tuned in TUNED.items():
-        yield told(name, fit_from(problem, tuned, None, start).x)
-    if case.group == "Set12 (7), sigma 25":
-        yield told("zs_n2n", fit(problem, ZeroShotNoise2Noise()).x)
+    found = {}
+    for name, way in ways(case).items():
+        if only and name not in only:
+            continue
+        began = time.process_time()
+        x = way(problem, start)
+        seconds = time.process_time() - began
+        found[name] = (case.score(x[..., :height, :width]), seconds)
+    return found
 
 
 def default(problem: Problem, start: Nets) -> Tensor:
@@ -177,11 +182,13 @@ def main() -> None:
     """Write benchmarks/results/starts.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one picture of each kind, printed and not kept")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", nargs="*", default=[], help="some ways alone, printed and kept as starts_default")
+    asked = parser.parse_args()
+    quick, only = asked.quick, asked.only
     torch.set_num_threads(1)
     scores: Scores = {}
     for case in cases(quick):
-        found = {way: (case.score(x), seconds) for way, x, seconds in ways(case)}
+        found = measured(case, only)
         scores.setdefault(case.group, {})[case.name] = found
         print(case.group, case.name, {way: round(level, 2) for way, (level, _) in found.items()}, flush=True)
     names = list(dict.fromkeys(way for pictures in scores.values() for found in pictures.values() for way in found))
@@ -192,7 +199,7 @@ def main() -> None:
     ]
     card = start_for(Pretrained(), BUNDLED).card
     write_table(
-        "" if quick else "starts",
+        "" if quick else "starts_default" if only else "starts",
         f"The start that ships: {card.name}, {card.id}",
         [
             (

@@ -18,7 +18,6 @@ from tasks.quality import control_of, estimate_of
 from tasks.registry.artifact import LearnedStart
 
 START = "start"  # the rung of weights that are as they were learned
-DOUBT = 10**-0.05  # a risk above this part of the control's, half a decibel below it, leaves a start in doubt
 JUDGED = 2**17  # pixels of a whole input on which its networks are judged
 
 
@@ -69,8 +68,9 @@ def fit_from(problem: Problem, method: Method, stopper: Stopper | None, begin: N
 def climb(problem: Problem, rungs: Sequence[Fitted], begin: Nets, controls: Sequence[Direct]) -> Fit:
     """Networks for one whole input: those that it begins with, or adapted by one rung after the other.
 
-    Nothing is tried where the start is half a decibel better than the classical control by estimated risk, for there
-    adaptation gains hundredths of a decibel. Each rung begins at what the last one left, and must surely be better.
+    Nothing is tried where the start is no worse than the control by estimated risk, for there adaptation gains
+    hundredths of a decibel and takes as long as BM3D (benchmarks/results/starts.md). Each rung begins at what the last
+    one left, and must surely be better.
 
     Args:
         problem: of one tile, the mosaic of an input.
@@ -81,8 +81,8 @@ def climb(problem: Problem, rungs: Sequence[Fitted], begin: Nets, controls: Sequ
     part = _part(problem)
     base = fit(part, as_it_is, start=begin)
     risk = sure(part, estimate_of(part, base, as_it_is))
-    if controls and bool((risk <= DOUBT * sure(part, control_of(part, controls))).all()):
-        words = "the start as it is, clearly better than the control"
+    if controls and bool((risk <= sure(part, control_of(part, controls))).all()):
+        words = "the start as it is, no worse than the control"
         return replace(base, records=[replace(record, reason=words, rung=START) for record in base.records])
     done, rung = base, START
     for method in rungs:

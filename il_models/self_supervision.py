@@ -33,7 +33,7 @@ def recorrupted(
 def stein(run: Run, z: Float[Tensor, "b c h w"], noise: Noise, draw: Draw) -> Float[Tensor, "b c h w"]:
     """Stein's unbiased estimate of the squared error, with a fresh probe.
 
-    Metzler et al., "Unsupervised learning with Stein's unbiased risk estimator", arXiv 1805.10531, eq. 6.
+    Metzler et al., "Unsupervised learning with Stein's unbiased risk estimator", arXiv 1805.10531.
     """
     probe = coloured(draw.signs(*z.shape[1:]).to(z), noise)
     x = run(z, 1.0)

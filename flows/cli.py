@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tasks.recipe import Recipe
 
 DONE, BAD, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+UNREACHED = "Failed to reach API"  # how Prefect says that its server does not answer
 GRACE = 5.0  # seconds from Ctrl-C to the end, for Prefect to be told
 
 app = typer.Typer(
@@ -81,6 +82,12 @@ def _guarded(run: Callable[[], Any]) -> int:
         return _told(str(error), WRONG_REQUEST)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except RuntimeError as error:
+        if UNREACHED not in str(error):
+            raise
+        return _told(
+            f"{error}. Start that Prefect server, or unset PREFECT_API_URL for an embedded one.", WRONG_REQUEST
+        )
     except OSError as error:
         return _told(f"{error.strerror or error} The same command goes on from here once this is mended.", BAD)
     return DONE

@@ -31,6 +31,14 @@ def test_catalog_lists_and_checks(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "y=320 x=320 uint16" in capsys.readouterr().out
 
 
+def test_a_server_that_does_not_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    def unreached() -> None:
+        raise RuntimeError("Failed to reach API at http://127.0.0.1:9/api")
+
+    assert cli._guarded(unreached) == cli.WRONG_REQUEST
+    assert "http://127.0.0.1:9/api. Start that Prefect server, or unset PREFECT_API_URL" in capsys.readouterr().err
+
+
 def test_methods_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "methods") == cli.DONE
     assert "zs_n2n" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from il_models.method import Fitted
 from il_models.nets import Nets
 from il_models.problem import Problem
 from il_models.risk import STARTED_SHARE, USUAL_SHARE, Estimate, best_share, mixture
-from tasks.adaptation import begun_at, fit_from
+from tasks.adaptation import START, begun_at, fit_from
 from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
 from tasks.quality import control_of, estimate_of, judge, spread_over_noise, true_psnr
@@ -200,7 +200,7 @@ def _fit_columns(tile: Tile, record: FitRecord, start: Start | None, learned: st
     return {
         "valid": _valid(tile),
         "start": start.id if start is not None else learned,
-        "rung": told.rung,
+        "rung": start.record.rung if start is not None and told.rung == START else told.rung,
         "status": str(told.status),
         "stop_reason": told.reason,
         "steps": told.steps,

@@ -34,7 +34,7 @@ class Start:
 
     weights: dict[str, Tensor]  # each leaf begins with the axis of the networks
     record: FitRecord  # of the worst of them, by seconds their sum
-    id: str  # input:<hash of the weights>
+    id: str  # input:<hash of the weights>, or the learned start that was kept as it is
 
 
 def input_start(windows: list[Window], treatment: Treatment) -> Start:
@@ -53,12 +53,12 @@ def input_start(windows: list[Window], treatment: Treatment) -> Start:
 
 
 def _input_fit(window: Window, treatment: Treatment) -> Fit:
-    method, *others = treatment.input_methods
+    method = treatment.input_methods[0]
     problem, _ = make_problem([window], method, treatment.device)
     if treatment.start is None:
         return fit(problem, method, stopper=treatment.input_stopper)
     begin = begun_at(treatment.start, method, problem)
-    if others:
+    if method.name != treatment.method.name:  # a ladder, also of one rung, is for starts in doubt
         return climb(problem, treatment.input_methods, begin, treatment.controls)
     return fit_from(problem, method, treatment.input_stopper, begin)
 
@@ -91,14 +91,15 @@ def kept_start(work: Place, entry: InputPlan) -> Start | None:
     data = work.read(name)
     weights = load_tensors(data)
     length = int.from_bytes(data[:8], "little")
-    told = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["record"])
+    noted = json.loads(data[8 : 8 + length])["__metadata__"]
+    told = json.loads(noted["record"])
     record = FitRecord(**{**told, "status": Status(told["status"]), "curve": tuple(map(tuple, told["curve"]))})
-    return Start(weights, record, f"input:{_digest(weights)}")
+    return Start(weights, record, noted["id"])
 
 
 def keep_start(work: Place, entry: InputPlan, start: Start) -> None:
     """Keep a start for the other lots of its input. Doing it twice leaves the same weights."""
-    work.write(_file(entry), save_tensors(start.weights, {"record": json.dumps(asdict(start.record))}))
+    work.write(_file(entry), save_tensors(start.weights, {"record": json.dumps(asdict(start.record)), "id": start.id}))
 
 
 def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: int, collection: str) -> Window:

@@ -91,3 +91,12 @@ def test_the_table_says_where_the_weights_came_from(tmp_path: Path) -> None:
     assert set(rows["start"]) == {f"grey:{load_start('grey').card.id}"}
     assert set(rows["rung"]) == {START}
     assert bool((rows["skill"] > 0).all())
+
+
+def test_a_ladder_of_one_rung_is_for_starts_in_doubt_too(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", np.random.default_rng(5).poisson(CLEAN).astype(np.uint16))
+    chosen = {"method": "pretrained", "ladder": ({"name": "gain_tuning"},), "tiling__tile": 64, "tiling__shard": 64}
+    restored(str(tmp_path / "in.tif"), tmp_path / "out", **chosen)
+    rows = pd.read_parquet(next((tmp_path / "out").iterdir()) / "convergence")
+    assert set(rows["stop_reason"]) == {"the start as it is, no worse than the control"}
+    assert set(rows["start"]) == {f"grey:{load_start('grey').card.id}"}  # also in lots that found it kept

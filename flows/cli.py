@@ -16,7 +16,9 @@ from rich.markup import escape
 
 from flows.cli_catalog import catalog_app
 from flows.cli_compare import compare_app
+from flows.cli_doctor import doctor_app
 from flows.cli_learn import learn_app
+from flows.cli_serve import serve_app
 from flows.cli_starts import starts_app
 from flows.environment import settle, where_prefect_is
 from flows.options import (
@@ -53,6 +55,8 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(starts_app, name="starts")
 app.add_typer(compare_app)
 app.add_typer(learn_app)
+app.add_typer(serve_app)
+app.add_typer(doctor_app)
 console = Console(stderr=True)
 
 
@@ -182,16 +186,12 @@ def status(out: Out) -> None:
 @app.command()
 def report(out: Out) -> None:
     """Write OUT/<collection>/report.html again."""
-    from tasks.report.page import read_summary, write_report
+    from tasks.report.page import write_report
     from tasks.stores.place import Place
+    from tasks.summary import require_summary
 
     place = Place(out)
-    summary = read_summary(place)
-    if summary is None:
-        raise RequestError(
-            f"'{place.uri}' holds no finished run; give OUT/<collection>, as `selfmend restore` named it."
-        )
-    typer.echo(write_report(place, summary))
+    typer.echo(write_report(place, require_summary(place)))
 
 
 @app.command()

@@ -16,6 +16,9 @@ from il_models.fitting import (
     VarianceMinimum,
 )
 
+PATIENCE = "Steps without anything better after which a tile stops."
+INTERVAL = "Steps between two looks."
+
 
 class _Choice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,7 +28,7 @@ class StopAtBudget(_Choice):
     """Stop after so many steps."""
 
     kind: Literal["budget"]
-    steps: int = Field(gt=0)
+    steps: int = Field(gt=0, description="How many.")
 
     def made(self) -> Stopper:
         """The stopper."""
@@ -36,9 +39,9 @@ class StopAtPlateau(_Choice):
     """Stop when the loss no longer falls."""
 
     kind: Literal["plateau"]
-    patience: int = Field(400, gt=0)
-    drop: float = Field(0.005, ge=0)
-    interval: int = Field(20, gt=0)
+    patience: int = Field(400, gt=0, description=PATIENCE)
+    drop: float = Field(0.005, ge=0, description="Share by which the loss must fall within that time.")
+    interval: int = Field(20, gt=0, description=INTERVAL)
 
     def made(self) -> Stopper:
         """The stopper."""
@@ -49,9 +52,9 @@ class StopAtVarianceMinimum(_Choice):
     """Stop when the variance of the last estimates has passed its minimum (ES-WMV)."""
 
     kind: Literal["variance_minimum"]
-    window: int = Field(100, gt=1)
-    patience: int = Field(1000, gt=0)
-    interval: int = Field(1, gt=0)
+    window: int = Field(100, gt=1, description="How many estimates the variance is taken over.")
+    patience: int = Field(1000, gt=0, description=PATIENCE)
+    interval: int = Field(1, gt=0, description=INTERVAL)
 
     def made(self) -> Stopper:
         """The stopper."""
@@ -64,8 +67,8 @@ class StopAtMovingVariance(_Choice):
     kind: Literal["moving_variance"]
     share: float = Field(0.1, gt=0, lt=1, description="Weight of the newest estimate.")
     first: int = Field(100, ge=0, description="Estimates before which no minimum counts.")
-    patience: int = Field(1000, gt=0)
-    interval: int = Field(1, gt=0)
+    patience: int = Field(1000, gt=0, description=PATIENCE)
+    interval: int = Field(1, gt=0, description=INTERVAL)
 
     def made(self) -> Stopper:
         """The stopper."""
@@ -77,8 +80,8 @@ class StopAtHeldOutMinimum(_Choice):
 
     kind: Literal["held_out"]
     share: float = Field(0.03, gt=0, lt=0.5, description="Share of the measured pixels that are kept from the fit.")
-    patience: int = Field(500, gt=0)
-    interval: int = Field(10, gt=0)
+    patience: int = Field(500, gt=0, description=PATIENCE)
+    interval: int = Field(10, gt=0, description=INTERVAL)
 
     def made(self) -> Stopper:
         """The stopper."""
@@ -89,8 +92,8 @@ class StopAtRiskMinimum(_Choice):
     """Stop when Stein's unbiased risk estimate has passed its minimum."""
 
     kind: Literal["risk"]
-    patience: int = Field(500, gt=0)
-    interval: int = Field(10, gt=0)
+    patience: int = Field(500, gt=0, description=PATIENCE)
+    interval: int = Field(10, gt=0, description=INTERVAL)
 
     def made(self) -> Stopper:
         """The stopper."""
@@ -102,7 +105,7 @@ class StopAtDiscrepancy(_Choice):
 
     kind: Literal["discrepancy"]
     factor: float = Field(1.0, gt=0, description="Of the noise's standard deviation.")
-    interval: int = Field(10, gt=0)
+    interval: int = Field(10, gt=0, description=INTERVAL)
 
     def made(self) -> Stopper:
         """The stopper."""

@@ -94,3 +94,18 @@ def read_summary(out: Place) -> Summary | None:
         raise RequestError(
             f"'{out.uri}/{LAST_RUN}' is not the summary of a run; restore the collection again, and it is replaced."
         ) from error
+
+
+def require_summary(out: Place) -> Summary:
+    """The last run of a collection.
+
+    Args:
+        out: folder of the collection.
+
+    Raises:
+        RequestError: none has finished there.
+    """
+    summary = read_summary(out)
+    if summary is None:
+        raise RequestError(f"'{out.uri}' holds no finished run; give OUT/<collection>, as `selfmend restore` named it.")
+    return summary

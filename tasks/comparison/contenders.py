@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.errors import RequestError, nearest
 from tasks.recipe import Recipe, checked_recipe, load_recipe, set_choice
@@ -17,8 +17,8 @@ class Contender(BaseModel):
     """A recipe under the name that tables and pictures have for it."""
 
     model_config = ConfigDict(frozen=True)
-    name: str
-    recipe: Recipe
+    name: str = Field(description="What tables and pictures call it.")
+    recipe: Recipe = Field(description="Method, scope, tiling, stopper and output.")
 
 
 def contenders(

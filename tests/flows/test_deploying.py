@@ -1,41 +1,19 @@
 """A real server: what is deployed is scheduled, a dead run is found, and what cannot be is told."""
 
-import json
 import os
 import signal
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from contracts.commands import selfmend
+from contracts.prefect_server import asked, awaited
 
 pytestmark = pytest.mark.flow
 POOL = "night-owls"
-
-
-def asked(server: dict[str, str], path: str, body: Any = None, method: str = "POST") -> Any:
-    """What the server answers."""
-    data = json.dumps(body or {}).encode() if method == "POST" else None
-    request = urllib.request.Request(
-        f"{server['PREFECT_API_URL']}/{path}", data, {"Content-Type": "application/json"}, method=method
-    )
-    answer = urllib.request.urlopen(request, timeout=20).read()
-    return json.loads(answer) if answer else None
-
-
-def awaited(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true value of a condition."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
-        time.sleep(0.5)
-    return found
 
 
 def deploy(server: dict[str, str], *words: object) -> tuple[int, str, str]:

@@ -7,7 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.following import WINDOW, artifact_key
 from tasks.comparison.challenge import make_challenge
-from tasks.comparison.contenders import Contender
+from tasks.comparison.contenders import DEFAULT, Contender, suite_of
 from tasks.comparison.outcome import Outcome, write_outcome
 from tasks.doors import look_at_inputs, try_recipe
 from tasks.workers import crew_for, executor
@@ -21,7 +21,7 @@ from tasks.workers import crew_for, executor
 )
 def compare(
     source: str,
-    contenders: list[Contender],
+    contenders: list[Contender] | None = None,
     catalog: str | None = None,
     out: str = "restored",
     tiles: int = 4,
@@ -34,7 +34,7 @@ def compare(
 
     Args:
         source: name of a collection in the catalogue, or a path, glob or URI.
-        contenders: recipes, each with a name.
+        contenders: recipes, each with a name; without any those of the suite that ships.
         catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
         out: folder or URI for the results; they come into OUT/compare/<collection>.
         tiles: tiles of each input, chosen from the smooth to the textured.
@@ -46,12 +46,13 @@ def compare(
     Raises:
         RequestError: the request cannot be carried out; nothing was touched.
     """
-    challenge = make_challenge(source, contenders, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
+    chosen = contenders or suite_of(DEFAULT)
+    challenge = make_challenge(source, chosen, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
     crew, key = crew_for(cluster, workers), artifact_key(challenge.collection)
     with challenge.out.lock(), tags(challenge.collection, "compare"):
         with executor(cluster, crew) as pool:
             subjects = look_at_inputs(challenge, pool)
-            pairs = [(contender, subject) for subject in subjects for contender in contenders]
+            pairs = [(contender, subject) for subject in subjects for contender in chosen]
             futures = [try_recipe.submit(contender, subject, crew, pool) for contender, subject in pairs]
             progress = create_progress_artifact(progress=0.0, key=f"compare-{key}", description=f"{len(pairs)} trials")
             for done, future in enumerate(as_completed(futures), 1):

@@ -1,6 +1,7 @@
 """A real server: what is deployed is scheduled, a dead run is found, and what cannot be is told."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
@@ -65,6 +66,15 @@ def test_deploying_twice_leaves_one_of_each(deployed: dict[str, str]) -> None:
     assert automation["trigger"]["within"] == 90
     assert automation["actions"][0]["state"] == "CRASHED"
     assert automation["created"][:19] == automation["updated"][:19]  # an update would forget whom it waits for
+
+
+def test_doctor_knows_what_a_server_lacks(deployed: dict[str, str], tmp_path: Path) -> None:
+    run = selfmend("doctor", "--out", tmp_path, environment={**deployed, "COLUMNS": "200"})
+    told, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, errors
+    assert re.search(r"ok .* nights .* the next begins \d{4}-\d\d-\d\d 18:17 UTC", told)
+    assert re.search(rf"warn .* work pool .* {POOL} \(process\): 0 workers", told)
+    assert re.search(r"ok .* dead runs .* are marked Crashed", told)
 
 
 @pytest.mark.parametrize(

@@ -62,14 +62,15 @@ def serve(
     from flows.own_server import LOOPBACK, api_url, own_server, require_answer, require_port
 
     own = api_url(host, port)
-    url = os.environ.setdefault("PREFECT_API_URL", own)
+    url = os.environ.setdefault("PREFECT_API_URL", own).rstrip("/").replace("//localhost:", "//127.0.0.1:")
     if url == own:
         require_port(host, port)
     else:
         require_answer(url)
-    out = out or (None if file else "restored")
+    if file is None:  # what ships is written for a server: here a night is one of this machine, and so are its folders
+        out, cron = out or "restored", cron or NIGHT
     choices = _choices(collection, until, hours, catalog, recipe, setting, out, cluster, workers)
-    declared = _declared(_file(file), choices, cron or NIGHT, timezone)
+    declared = _declared(_file(file), choices, cron, timezone)
     _share_password()
     if url != own:
         return _serve(declared, runs, url, alone=False)

@@ -24,7 +24,7 @@ from il_models.nets import Nets
 from il_models.noise import Noise, estimate_noise, inverse_stabilised
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION, probed, sure
-from tasks.limits import LIMITS
+from tasks.tolerance import TOLERANCE
 
 SIDE = 128
 PAPER = ZeroShotNoise2Noise(crop=0, rate=1e-3, squares=0.999, decay="halving")
@@ -219,10 +219,10 @@ def look_rows(found: Sequence[Finding]) -> list[list[object]]:
 def _speaks_against(finding: Finding, control: Finding) -> tuple[bool, bool, bool, bool]:
     """Too little removed, too much removed, correlated residual, worse than the control; as tasks/quality.py asks."""
     return (
-        finding.ratio < LIMITS.lowest_ratio,
-        finding.ratio > LIMITS.highest_ratio,
-        finding.correlation > LIMITS.correlation,
-        decibel(control.sure) - decibel(finding.sure) < LIMITS.skill,
+        finding.ratio < TOLERANCE.lowest_ratio,
+        finding.ratio > TOLERANCE.highest_ratio,
+        finding.correlation > TOLERANCE.correlation,
+        decibel(control.sure) - decibel(finding.sure) < TOLERANCE.skill,
     )
 
 

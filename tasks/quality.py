@@ -15,9 +15,9 @@ from il_models.method import Direct, Fitted, Method
 from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate, best_share, held_out, mixture, probed, sure
-from tasks.limits import LIMITS, Limits
 from tasks.problems import Pixels
 from tasks.tiles import Tile
+from tasks.tolerance import TOLERANCE, Tolerance
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
 LEAST_NOISE = 0.1  # of the nominal noise: without a photon stabilised noise vanishes, and nothing can be divided by it
@@ -78,7 +78,7 @@ def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixel
     return found
 
 
-def verdict(row: dict[str, Any], method: Method, limits: Limits = LIMITS) -> tuple[str, str]:
+def verdict(row: dict[str, Any], method: Method, limits: Tolerance = TOLERANCE) -> tuple[str, str]:
     """good, suspect or failed, and why; of a complete row of the convergence table."""
     if row["status"] == "skipped":
         return "empty", "nothing was measured here, or one value only; copied through"
@@ -117,7 +117,7 @@ def _again(problem: Problem, done: Fit, method: Method) -> Tensor:
     return method.estimate(problem)
 
 
-def _reasons(row: dict[str, Any], method: Method, limits: Limits) -> list[str]:
+def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str]:
     """What speaks against a tile. A figure that could not be made out is None and speaks for nothing."""
     if method.name == "identity":
         return []

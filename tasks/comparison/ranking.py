@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.limits import LIMITS, Limits
+from tasks.tolerance import TOLERANCE, Tolerance
 
 Row = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ def ranks_by(rows: Sequence[Row]) -> str:
     return "psnr" if any(row.get("psnr") is not None for row in rows) else "risk_psnr"
 
 
-def ranking(rows: Sequence[Row], limits: Limits = LIMITS) -> list[Ranked]:
+def ranking(rows: Sequence[Row], limits: Tolerance = TOLERANCE) -> list[Ranked]:
     """Best first.
 
     With a reference by PSNR, then SSIM. Without by estimated risk, then skill; but whoever took structure out or left
@@ -79,14 +79,14 @@ def ranking(rows: Sequence[Row], limits: Limits = LIMITS) -> list[Ranked]:
     ]
 
 
-def is_white(each: Ranked, limits: Limits = LIMITS) -> bool:
+def is_white(each: Ranked, limits: Tolerance = TOLERANCE) -> bool:
     """Whether what was taken out looks like the noise, all of it, and like nothing else."""
     correlation = 0.0 if each.residual_correlation is None else each.residual_correlation
     ratio = 1.0 if each.residual_ratio is None else each.residual_ratio
     return correlation <= limits.correlation and limits.lowest_ratio <= ratio <= limits.highest_ratio
 
 
-def _order(each: Ranked, by: str, limits: Limits) -> tuple[float, ...]:
+def _order(each: Ranked, by: str, limits: Tolerance) -> tuple[float, ...]:
     if by == "psnr":
         return (-_known(each.psnr), -_known(each.ssim))
     return (not is_white(each, limits), -_known(each.risk_psnr), -_known(each.skill))

@@ -15,13 +15,13 @@ from tasks.catalog.facts import Facts, KnownNone
 from tasks.catalog.inputs import InputRef, find_inputs
 from tasks.errors import InputError, RequestError
 from tasks.learning.material import Measured
-from tasks.limits import LIMITS
 from tasks.plan import ChannelNoise, Survey
 from tasks.problems import read_box, seed_of, valid_pixels
 from tasks.readers import open_input
 from tasks.registry.card import TrainingInput
 from tasks.survey import survey_input
 from tasks.tiling import AXES, Box
+from tasks.tolerance import TOLERANCE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -119,7 +119,7 @@ def _require_white(ref: InputRef, survey: Survey) -> None:
         told = f"Input '{ref.name}' cannot be learned from"
         if noise.speckle is not None:
             raise InputError(f"{told}: its noise is speckle, and that is not yet supported without clean references.")
-        if max(map(abs, noise.correlation)) > LIMITS.noise_correlation:
+        if max(map(abs, noise.correlation)) > TOLERANCE.noise_correlation:
             raise InputError(
                 f"{told}: its noise is correlated (y {noise.correlation[0]:.2f}, x {noise.correlation[1]:.2f}), and "
                 "that is not yet supported without clean references."

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.limits import Limits
 from tasks.report.charts import Histogram, histogram
 from tasks.report.tile_rows import FAILED, TileRows
+from tasks.tolerance import Tolerance
 
 PSNR = ("psnr_noisy", "psnr", "psnr_control")
 
@@ -39,7 +39,7 @@ class InputRow:
     means: dict[str, float | None]
 
 
-def distributions(rows: TileRows, limits: Limits) -> list[Distribution]:
+def distributions(rows: TileRows, limits: Tolerance) -> list[Distribution]:
     """The distributions of the report, over the tiles that were restored."""
     ratio = (limits.lowest_ratio, limits.highest_ratio)
     shown: list[tuple[str, str, str, tuple[float, ...], str]] = [

@@ -13,7 +13,6 @@ import numpy as np
 import yaml
 
 from tasks.convergence import MEANING
-from tasks.limits import Limits
 from tasks.report import words
 from tasks.report.before_after import before_after, chosen_tiles
 from tasks.report.charts import Curve, curve, scatter
@@ -23,6 +22,7 @@ from tasks.report.tile_rows import TileRows, read_rows
 from tasks.report.verdict_maps import verdict_maps, worst_inputs
 from tasks.stores.place import Place
 from tasks.summary import Summary, read_summary
+from tasks.tolerance import Tolerance
 
 __all__ = ["read_summary", "write_report"]
 
@@ -89,7 +89,7 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "pictures": before_after(rows, out, chosen),
         "has_planes": bool((rows.columns[["t", "c", "z"]].max() > 0).any()),
         "look_at": look_at(rows, TILES),
-        "distributions": distributions(rows, Limits()),
+        "distributions": distributions(rows, Tolerance()),
         "input_rows": input_table(rows, worst[:INPUTS]),
         "estimated": _estimated(rows),
         "psnr": means(rows, PSNR),
@@ -103,7 +103,7 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "recipe": yaml.safe_dump(summary.recipe, sort_keys=False, allow_unicode=True),
         "snippets": words.snippets(_of_each_layout(out, rows, worst)),
         "query": words.QUERY,
-        "limits": Limits(),
+        "limits": Tolerance(),
         "meaning": MEANING,
     }
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.convergence import SCHEMA
-from tasks.limits import Limits
 from tasks.report.table import read_columns, read_row, table_files
 from tasks.stores.image_facts import VERDICTS
 from tasks.stores.place import Place
+from tasks.tolerance import Tolerance
 
 EMPTY, GOOD, SUSPECT, FAILED = range(4)
 _LEFT_OUT = {"run", "collection", "recipe", "shard", "lot", "seed", "first_loss", "last_loss"}
@@ -79,7 +79,7 @@ class TileRows:
     @cached_property
     def excess(self) -> NDArray[np.float64]:
         """How far each tile is beyond the limit that it breaks most, in units of it: 1 is at the limit, NaN unknown."""
-        return excess(self.columns, Limits())
+        return excess(self.columns, Tolerance())
 
     @cached_property
     def worst_first(self) -> NDArray[np.int64]:
@@ -125,7 +125,7 @@ def read_rows(out: Place) -> TileRows:
     return TileRows(columns, out, tuple(files), firsts if files else ())
 
 
-def excess(columns: pd.DataFrame, limits: Limits) -> NDArray[np.float64]:
+def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
     """The largest of a tile's figures in units of its limit, above 1 beyond it; NaN where all are unknown."""
     figure = {name: columns[name].to_numpy(np.float64, na_value=np.nan) for name in _FIGURES}
     ratio = figure["residual_ratio"] - 1

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from il_models.methods import known_methods
 from tasks.convergence import CONVERGENCE, SCHEMA
-from tasks.limits import Limits
 from tasks.quality import verdict
 from tasks.report.charts import BINS, HEIGHT, WIDTH, curve, histogram, scatter, strip
 from tasks.report.table import read_columns, read_row
 from tasks.report.tile_rows import SUSPECT, excess, read_rows
 from tasks.report.words import decibel, duration, number, share, size
 from tasks.stores.place import Place
+from tasks.tolerance import Tolerance
 
 FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_correlation", "risk")
 
@@ -35,7 +35,9 @@ def test_beyond_a_limit_is_what_the_verdict_calls_suspect(figures):
     found, _ = verdict(row("a", 0) | figures, known_methods()["zs_n2n"]())
     columns = pd.DataFrame([figures]).astype(float)
     # Rounding: exactly at a limit, a quotient and a comparison may differ.
-    assert (excess(columns, Limits())[0] > 1) == (found == "suspect") or math.isclose(excess(columns, Limits())[0], 1)
+    assert (excess(columns, Tolerance())[0] > 1) == (found == "suspect") or math.isclose(
+        excess(columns, Tolerance())[0], 1
+    )
 
 
 def test_failed_tiles_come_first_then_the_furthest_beyond(tmp_path):
@@ -49,7 +51,7 @@ def test_failed_tiles_come_first_then_the_furthest_beyond(tmp_path):
     assert rows.worst_first.tolist() == [6, 3, 1, 0, 2, 4]
     assert (rows.judged, rows.bad, rows.names) == (7, 6, ["a", "b"])
     assert rows.counts.tolist() == [[0, 1, 5, 0], [0, 0, 0, 1]]
-    assert rows.excess[1] == pytest.approx((1 - 0.4) / (1 - Limits().lowest_ratio))
+    assert rows.excess[1] == pytest.approx((1 - 0.4) / (1 - Tolerance().lowest_ratio))
 
 
 def test_whole_numbers_stay_whole_where_some_are_missing(tmp_path):

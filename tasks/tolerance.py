@@ -1,0 +1,20 @@
+"""Where a tile begins to be suspect."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Beyond these a tile is suspect. Where they come from: benchmarks/results/risk.md and DECISIONS.md."""
+
+    lowest_ratio: float = 0.6  # residual / expected noise: below, noise was left in
+    highest_ratio: float = 1.15  # above, structure was taken out
+    correlation: float = 0.2  # of the residual beyond that of the noise: structure was taken out
+    noise_correlation: float = 0.25  # a method that assumes white noise keeps correlated noise
+    skill: float = -0.5  # dB: the control is better
+    risk: float = -0.15  # of the noise variance: no error is negative, so such a risk says nothing of the tile
+    seam: float = 1.0  # of the noise: neighbours disagree
+    brightness: float = 0.1  # of the noise: mean of the residual
+
+
+TOLERANCE = Tolerance()

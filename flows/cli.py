@@ -24,14 +24,17 @@ from flows.environment import settle, where_prefect_is
 from flows.options import (
     CatalogFile,
     Cluster,
+    Hours,
     Limit,
     MethodName,
     Out,
     OutOption,
     Overwrite,
+    Quiet,
     RecipeName,
     Settings,
     Source,
+    Until,
     Workers,
     chosen_settings,
 )
@@ -111,17 +114,21 @@ def restore(
     method: MethodName = None,
     out: OutOption = "restored",
     limit: Limit = None,
+    until: Until = None,
+    hours: Hours = None,
+    quiet: Quiet = None,
     cluster: Cluster = "local",
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Restore a collection; the same command goes on where an interrupted run stopped."""
     settle(quiet=True)
+    from tasks.limits import make_limits
     from tasks.preparation import prepare
     from tasks.requests import make_request
 
-    chosen = _recipe(recipe, setting, method)
-    request = make_request(source, chosen, catalog=catalog, out=out, limit=limit)
+    chosen, limits = _recipe(recipe, setting, method), make_limits(inputs=limit, until=until, hours=hours, quiet=quiet)
+    request = make_request(source, chosen, catalog=catalog, out=out)
     prepare(request, overwrite)
     with request.out.lock():  # who is turned away shall not wait for Prefect to start
         pass
@@ -134,7 +141,7 @@ def restore(
 
     try:
         with watched(request.work, console), tags(request.collection, chosen.method.name):
-            summary = flow(source, chosen, catalog, out, limit, cluster, workers, overwrite)
+            summary = flow(source, chosen, catalog, out, limits, cluster, workers, overwrite)
     except BadRun as error:
         raise typer.Exit(_told(str(error), BAD)) from None
     typer.echo(summary.sentence())
@@ -158,14 +165,16 @@ def plan(
     """Print what a restoration would do, need and cost. Reads metadata and sampled windows; writes nothing."""
     from flows.printing import print_plan
     from tasks.forecast import require_room
+    from tasks.limits import make_limits
     from tasks.preparation import draft, to_survey
     from tasks.requests import make_request
     from tasks.standing import require_overwrite, standing
     from tasks.survey import survey_refs
     from tasks.workers import crew_for
 
-    request = make_request(source, _recipe(recipe, setting, method), catalog=catalog, out=out, limit=limit)
-    found, crew = standing(request), crew_for(cluster, workers)
+    limits = make_limits(inputs=limit)
+    request = make_request(source, _recipe(recipe, setting, method), catalog=catalog, out=out)
+    found, crew = standing(request).within(limits), crew_for(cluster, workers)
     surveyed = survey_refs(request.collection, request.facts, to_survey(found))
     drafted, predicted = draft(request, found, surveyed, crew)
     print_plan(request, found, drafted, predicted, crew)

@@ -5,7 +5,6 @@ import re
 import time
 from collections import Counter, deque
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from typing import Any
 
 from prefect.artifacts import (
@@ -16,26 +15,20 @@ from prefect.artifacts import (
 )
 from prefect.futures import PrefectFuture
 
+from tasks import ledger
 from tasks.doors import publish_inputs, restore_lots
 from tasks.lots import Group
-from tasks.run import LotsFailed, Run
+from tasks.pacing import device_seconds, stopped_by
+from tasks.run import LotsFailed, Outcome, Run
 from tasks.summary import Summary
 
 WINDOW = 16  # handfuls under way; more would only wait in the scheduler
 TICK = 5.0  # seconds between two updates of the progress artifact
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """published: names of inputs. failed: inputs that could not be restored or published, and why."""
-
-    published: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-
-
 def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
-    """Restore and publish all groups. A handful that fails stops nobody: its inputs are told with the reason."""
-    outcome, verdicts = Outcome(), Counter[str]()
+    """Restore and publish all groups, or what limits allow. A handful that fails stops nobody: its inputs are told."""
+    outcome, verdicts = Outcome(before=ledger.done_lots(run.work)), Counter[str]()
     ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
     ahead = deque((group, handful) for group in groups for handful in group.handfuls)
     open_handfuls = {group.name: len(group.handfuls) for group in groups}
@@ -53,6 +46,10 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
         except queue.Empty:
             report.tell(verdicts)
             continue
+        if stopped_by(pool):
+            for group, _ in ahead:
+                open_handfuls[group.name] -= 1
+            ahead.clear()
         group = under_way.pop(future)
         result = future.result(raise_on_failure=False)
         if future in publishing:
@@ -71,6 +68,7 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
             following.add_done_callback(ended.put)
         report.tell(verdicts)
     report.tell(verdicts, last=True)
+    outcome.stopped, outcome.device_seconds = stopped_by(pool), device_seconds(pool)
     return outcome
 
 

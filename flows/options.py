@@ -19,6 +19,14 @@ Settings = Annotated[
 MethodName = Annotated[str | None, typer.Option("--method", help="Another method, with its defaults.")]
 OutOption = Annotated[str, typer.Option("--out", help="Folder or URI for the results.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many inputs.")]
+Until = Annotated[
+    str | None,
+    typer.Option("--until", help="Deadline: the next 07:00, or an ISO time. What is left waits."),
+]
+Hours = Annotated[float | None, typer.Option("--hours", help="Device hours that may be used.")]
+Quiet = Annotated[
+    float | None, typer.Option("--quiet", help="Seconds for which an input must not have been written to, or it waits.")
+]
 Cluster = Annotated[str, typer.Option("--cluster", help="local, none, or tcp://host:port of a Dask scheduler.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of a local cluster.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite/--resume", help="Replace results of another recipe, or go on.")]

@@ -6,9 +6,12 @@ from prefect import flow, runtime, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.following import WINDOW, follow, tell
+from flows.stopped import stopped_state
 from tasks.conclusion import conclude
 from tasks.doors import survey_inputs
+from tasks.limits import Limits
 from tasks.lots import groups_of
+from tasks.pacing import paced
 from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertake
 from tasks.recipe import Recipe
 from tasks.report.page import write_report
@@ -28,7 +31,7 @@ def restore(
     recipe: Recipe = Recipe(),  # noqa: B008 - frozen
     catalog: str | None = None,
     out: str = "restored",
-    limit: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
     cluster: str = "local",
     workers: int | None = None,
     overwrite: bool = False,
@@ -40,7 +43,7 @@ def restore(
         recipe: method, scope, tiling, stopper and output; all defaults without it.
         catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
         out: folder or URI for the results.
-        limit: restore only so many inputs.
+        limits: where to stop, cleanly: inputs, a deadline, device hours. What is left, the next run does.
         cluster: "local" (processes of this machine), "none" (this process), or a Dask scheduler, tcp://host:port.
         workers: processes of a local cluster; without it one per core, or per GPU.
         overwrite: replace what another recipe, other facts or another file made.
@@ -50,20 +53,22 @@ def restore(
         BadRun: it finished, but inputs failed, or more tiles are bad than the recipe allows.
     """
     began = time.time()
-    request = make_request(source, recipe, catalog=catalog, out=out, limit=limit)
+    limits = limits.settled()
+    request = make_request(source, recipe, catalog=catalog, out=out)
     crew = crew_for(cluster, workers)
     with request.out.lock(), tags(request.collection, recipe.method.name):
-        found = prepare(request, overwrite)
+        found = prepare(request, overwrite).within(limits)
         give_up_stale(request, found)
         with executor(cluster if found.left else "none", crew) as pool:
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
             plan, predicted = draft(request, found, surveyed, crew)
             run = undertake(request, plan, predicted, crew, str(runtime.flow_run.name))
             shrink(pool, run.crew.workers)
-            outcome = follow(run, groups_of(run.lots_of({ref.name for ref in found.left})), pool)
-        summary = conclude(run, found, outcome.published, outcome.failed, began)
+            groups = groups_of(run.lots_of({ref.name for ref in found.left}))
+            outcome = follow(run, groups, paced(pool, limits, run.crew.workers))
+        summary = conclude(run, found, outcome, began)
     write_report(request.out, summary)
     tell(summary)
     if not summary.is_good:
         raise BadRun(summary)
-    return summary
+    return stopped_state(summary) if summary.stopped else summary

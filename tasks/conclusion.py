@@ -10,20 +10,23 @@ import pyarrow.parquet as pq
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
 from tasks.fallbacks import fallbacks
-from tasks.run import Run, verdict_counts
+from tasks.run import Outcome, Run, verdict_counts
 from tasks.standing import Standing
 from tasks.stores.place import Place
+from tasks.stores.shards import work_array
 from tasks.summary import LAST_RUN, Summary
 
 
-def conclude(run: Run, found: Standing, published: list[str], failed: dict[str, str], began: float) -> Summary:
+def conclude(run: Run, found: Standing, outcome: Outcome, began: float) -> Summary:
     """Sum up a run and tidy its work area, which is kept only while it holds lots of inputs that are not published.
 
     Args:
-        published: inputs that this run made visible. failed: inputs that could not be restored, and why.
+        found: how things stood. outcome: what became of what was left.
         began: time.time() of the start.
     """
     out, recipe = run.request.out, run.request.recipe
+    published, failed = set(outcome.published), {**run.plan.rejected, **outcome.failed}
+    unfinished = [ref.name for ref in found.left if ref.name not in published and ref.name not in failed]
     counts = verdict_counts(run.work, run.plan.lots)
     _drop_superseded(out, {entry.name: entry.key for entry in run.plan.inputs if entry.name in published})
     summary = Summary(
@@ -41,14 +44,27 @@ def conclude(run: Run, found: Standing, published: list[str], failed: dict[str, 
         seconds=time.time() - began,
         allowed_bad=recipe.bad_tiles,
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        failed={**run.plan.rejected, **failed},
+        failed=failed,
         notice=_notice(run),
+        restored=dict(verdict_counts(run.work, [lot for lot in run.plan.lots if lot.id not in outcome.before])),
+        late=found.late,
+        left=len(unfinished) + len(found.waiting),
+        stopped=outcome.stopped or ("inputs" if found.waiting else ""),
+        device_seconds=outcome.device_seconds,
     )
-    if published or summary.failed:
+    if published or failed or outcome.stopped or found.late:
         out.write(LAST_RUN, summary.to_json())
-    if not failed:
+    if unfinished or outcome.failed:
+        _drop_shards(run, published)
+    else:
         (out / ".work").remove()
     return summary
+
+
+def _drop_shards(run: Run, published: set[str]) -> None:
+    """What is published needs no shards, and would fill the disk while a long run goes on night after night."""
+    for name in published:
+        work_array(run.work, name).remove()
 
 
 def _notice(run: Run) -> str:

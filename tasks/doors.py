@@ -23,6 +23,7 @@ from tasks.learning.lesson import Lesson
 from tasks.learning.material import Material
 from tasks.learning.outcome import LearnedOutcome, conclude
 from tasks.lots import Group, inputs_of
+from tasks.pacing import LotLeft
 from tasks.plan import Lot
 from tasks.restore_lot import learn_start, restore_lot
 from tasks.run import LotsFailed, Run
@@ -58,9 +59,15 @@ def survey_inputs(collection: str, facts: Facts, refs: list[InputRef], pool: Exe
     cache_policy=NO_CACHE,
 )
 def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> dict[str, int]:
-    """Restore a handful of lots; those that are done already are left alone. Returns the new tiles by verdict."""
+    """Restore a handful of lots; those that are done already are left alone. Returns the new tiles by verdict.
+
+    A lot that is not begun, for the run stops, is no failure: its inputs are left for the next run.
+    """
     left = [lot for lot in lots if not ledger.is_done(run.work, lot.id)]
-    _learn_starts(run, left, pool)
+    try:
+        _learn_starts(run, left, pool)
+    except LotLeft:
+        return {}
     futures = {pool.submit(restore_lot, run.job(lot)): lot for lot in left}
     reasons: dict[str, str] = {}
     lasting, verdicts = True, Counter[str]()
@@ -70,7 +77,7 @@ def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> 
             done = future.result()
             verdicts.update(done.verdicts)
             get_run_logger().info("%s, lot %s: %d tiles, %s", name, done.id, done.tiles, done.verdicts)
-        else:
+        elif not isinstance(error, LotLeft):
             lasting &= isinstance(error, InputError)
             reasons |= dict.fromkeys(inputs_of([futures[future]]), f"{error}" or type(error).__name__)
     if reasons:

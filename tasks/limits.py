@@ -17,9 +17,7 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    inputs: int | None = Field(
-        None, description="At most so many inputs that are not done yet, in all collections."
-    )
+    inputs: int | None = Field(None, description="At most so many inputs that are not done yet, in all collections.")
     until: str | None = Field(
         None,
         description="Deadline: 07:00 is the next 07:00 of this machine's clock; or an ISO time, 2026-11-27T07:00 or, "
@@ -68,7 +66,8 @@ class Limits(BaseModel):
         if not _CLOCK.fullmatch(self.until):
             return datetime.fromisoformat(self.until).astimezone()
         now = now or datetime.now().astimezone()
-        clock = time(*map(int, self.until.split(":")))
+        hour, minute = map(int, self.until.split(":"))
+        clock = time(hour, minute)
         # A day is not always 24 hours: the clock's reading is set on a day, and then gets that day's zone.
         days = (datetime.combine(now.date() + timedelta(day), clock).astimezone() for day in (0, 1))
         return next(moment for moment in days if moment > now)

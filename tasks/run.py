@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks import ledger
 from tasks.lots import inputs_of
@@ -54,6 +54,21 @@ class Run:
             device=self.crew.device,
             threads=self.crew.threads,
         )
+
+
+@dataclass
+class Outcome:
+    """What became of a run's lots.
+
+    published: names of inputs. failed: inputs that could not be restored or published, and why. before: lots that
+    earlier runs had done. stopped: why some were not begun, as Summary has it. device_seconds: where they are counted.
+    """
+
+    published: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    before: set[str] = field(default_factory=set)
+    stopped: str = ""
+    device_seconds: float = 0.0
 
 
 class LotsFailed(RuntimeError):  # noqa: N818 - what happened

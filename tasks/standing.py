@@ -1,9 +1,10 @@
 """How things stand with a request: what is published, what was begun, what stands in the way. Only reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from tasks.catalog.document import InputRef
 from tasks.errors import RequestError
+from tasks.limits import Limits
 from tasks.plan import PLAN, Plan
 from tasks.requests import Request
 from tasks.stores.showing import published_facts
@@ -14,6 +15,7 @@ class Standing:
     """done: inputs that are published as asked for. begun: the plan of an interrupted run. left: inputs not done.
 
     stale: published images of other facts, recipes or files. stale_work: work areas of interrupted runs of such.
+    waiting: inputs not done, beyond as many as this run may take. late: inputs to be left for the next run, and why.
     """
 
     done: tuple[InputRef, ...]
@@ -21,6 +23,15 @@ class Standing:
     begun: Plan | None
     stale: tuple[str, ...]
     stale_work: tuple[str, ...]
+    waiting: tuple[InputRef, ...] = ()
+    late: dict[str, str] = field(default_factory=dict)
+
+    def within(self, limits: Limits) -> "Standing":
+        """The same with as many inputs left as a run may take, those that were begun before first."""
+        known = {entry.name for entry in self.begun.inputs} if self.begun else set()
+        ordered = sorted((*self.left, *self.waiting), key=lambda ref: ref.name not in known)
+        most = len(ordered) if limits.inputs is None else limits.inputs
+        return replace(self, left=tuple(ordered[:most]), waiting=tuple(ordered[most:]))
 
 
 def standing(request: Request) -> Standing:

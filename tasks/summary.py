@@ -2,12 +2,28 @@
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Protocol
 
 from tasks.errors import RequestError
 from tasks.stores.place import Place
 
 LAST_RUN = "last_run.json"
+STOPPED = {
+    "deadline": "the deadline had come",
+    "hours": "the device hours were used up",
+    "inputs": "no more inputs were allowed",
+}
+
+
+class Told(Protocol):
+    """What a run, or a night of runs, came to. stopped: by which limit, as STOPPED names them; empty by none."""
+
+    @property
+    def stopped(self) -> str:
+        """The limit."""
+
+    def sentence(self) -> str:
+        """All of it in a line."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +31,9 @@ class Summary:
     """What a run came to. Kept as last_run.json, from which the report and `selfmend status` tell it again.
 
     failed: inputs that could not be restored, with the reason. done_before: inputs that earlier runs had published.
-    notice: what else somebody should know; empty if there is nothing.
+    notice: what else somebody should know; empty if there is nothing. restored: of verdicts, what this run restored.
+    late: inputs that could not be taken up yet, with the reason. left: inputs for which there was no time or budget any
+    more, as stopped says: deadline, hours or inputs. device_seconds: of this run, where something limited it.
     """
 
     collection: str
@@ -34,6 +52,11 @@ class Summary:
     finished_at: str
     failed: dict[str, str] = field(default_factory=dict)
     notice: str = ""
+    restored: dict[str, int] = field(default_factory=dict)
+    late: dict[str, str] = field(default_factory=dict)
+    left: int = 0
+    stopped: str = ""
+    device_seconds: float = 0.0
 
     @property
     def bad_share(self) -> float:
@@ -52,7 +75,10 @@ class Summary:
         before = f", {self.done_before} had been done before" if self.done_before else ""
         failed = f"; {len(self.failed)} failed" if self.failed else ""
         tiles = f": {self.tiles} tiles ({counts})" if self.tiles else ""
-        return f"{self.collection}: {self.published} inputs published{before}{failed}{tiles} in {self.seconds:.0f} s."
+        told = f"{self.collection}: {self.published} inputs published{before}{failed}{tiles} in {self.seconds:.0f} s."
+        late = f" {len(self.late)} are late, and left for the next run." if self.late else ""
+        stopped = f" {self.left} are left for the next run, for {STOPPED[self.stopped]}." if self.stopped else ""
+        return f"{told}{late}{stopped}"
 
     def to_json(self) -> bytes:
         """As it is kept."""

@@ -16,7 +16,7 @@ from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertak
 from tasks.recipe import load_recipe
 from tasks.requests import make_request
 from tasks.restore_lot import restore_lot
-from tasks.run import Run
+from tasks.run import Outcome, Run
 from tasks.summary import Summary
 from tasks.survey import survey_refs
 from tasks.workers import crew_for
@@ -59,7 +59,7 @@ def finished(run: Run, found: Any) -> Summary:
         for name in group.inputs:
             complete_input(completion_job(run, name, [lot for lot in lots if name in inputs_of([lot])]))
             names.append(name)
-    return conclude(run, found, names, {}, time.time())
+    return conclude(run, found, Outcome(names), time.time())
 
 
 def pixels(out: Path, name: str) -> np.ndarray:

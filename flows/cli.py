@@ -18,6 +18,7 @@ from flows.cli_catalog import catalog_app
 from flows.cli_compare import compare_app
 from flows.cli_doctor import doctor_app
 from flows.cli_learn import learn_app
+from flows.cli_nightly import nightly_app
 from flows.cli_serve import serve_app
 from flows.cli_starts import starts_app
 from flows.environment import settle, where_prefect_is
@@ -58,6 +59,7 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(starts_app, name="starts")
 app.add_typer(compare_app)
 app.add_typer(learn_app)
+app.add_typer(nightly_app)
 app.add_typer(serve_app)
 app.add_typer(doctor_app)
 console = Console(stderr=True)

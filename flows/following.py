@@ -4,7 +4,9 @@ import queue
 import re
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 from prefect.artifacts import (
@@ -16,9 +18,12 @@ from prefect.artifacts import (
 from prefect.futures import PrefectFuture
 
 from tasks import ledger
+from tasks.catalog.inputs import InputRef
 from tasks.doors import publish_inputs, restore_lots
-from tasks.lots import Group
+from tasks.lateness import excused
+from tasks.lots import Group, groups_of
 from tasks.pacing import device_seconds, stopped_by
+from tasks.preparation import going_on_without
 from tasks.run import LotsFailed, Outcome, Run
 from tasks.summary import Summary
 
@@ -26,8 +31,23 @@ WINDOW = 16  # handfuls under way; more would only wait in the scheduler
 TICK = 5.0  # seconds between two updates of the progress artifact
 
 
-def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
-    """Restore and publish all groups, or what limits allow. A handful that fails stops nobody: its inputs are told."""
+def follow(run: Run, left: Sequence[InputRef], pool: Executor) -> tuple[Run, Outcome]:
+    """Restore and publish inputs, as far as limits allow. One that fails stops nobody: it is told with the reason.
+
+    Those that changed or went away meanwhile are taken out of the plan, and those that shared a lot with them get a
+    second go. Returns the run with the plan as it is then.
+    """
+    outcome = _followed(run, groups_of(run.lots_of({ref.name for ref in left})), pool)
+    late = excused(left, outcome.failed)
+    if not late:
+        return run, outcome
+    run, again = going_on_without(run, set(late)), set(outcome.failed) - set(late)
+    second = _followed(run, groups_of(run.lots_of(again)), pool)
+    published = [*outcome.published, *(name for name in second.published if name not in outcome.published)]
+    return run, replace(second, published=published, late=late, before=outcome.before)
+
+
+def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     outcome, verdicts = Outcome(before=ledger.done_lots(run.work)), Counter[str]()
     ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
     ahead = deque((group, handful) for group in groups for handful in group.handfuls)
@@ -35,6 +55,13 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     under_way: dict[PrefectFuture[Any], Group] = {}
     publishing: set[PrefectFuture[Any]] = set()
     report = _Progress(run, sum(lot.tiles for lot in run.plan.lots))
+
+    def publish(group: Group) -> None:
+        following = publish_inputs.submit(group, run, pool)
+        under_way[following] = group
+        publishing.add(following)
+        following.add_done_callback(ended.put)
+
     while ahead or under_way:
         while ahead and len(under_way) < WINDOW:
             group, handful = ahead.popleft()
@@ -46,10 +73,11 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
         except queue.Empty:
             report.tell(verdicts)
             continue
-        if stopped_by(pool):
-            for group, _ in ahead:
-                open_handfuls[group.name] -= 1
-            ahead.clear()
+        while stopped_by(pool) and ahead:
+            group, _ = ahead.popleft()
+            open_handfuls[group.name] -= 1
+            if open_handfuls[group.name] == 0 and group not in under_way.values():
+                publish(group)  # what is done of it
         group = under_way.pop(future)
         result = future.result(raise_on_failure=False)
         if future in publishing:
@@ -62,10 +90,7 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
             verdicts.update(result)
         open_handfuls[group.name] -= 1
         if open_handfuls[group.name] == 0:
-            following = publish_inputs.submit(group, run, pool)
-            under_way[following] = group
-            publishing.add(following)
-            following.add_done_callback(ended.put)
+            publish(group)
         report.tell(verdicts)
     report.tell(verdicts, last=True)
     outcome.stopped, outcome.device_seconds = stopped_by(pool), device_seconds(pool)

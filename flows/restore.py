@@ -9,8 +9,8 @@ from flows.following import WINDOW, follow, tell
 from flows.stopped import stopped_state
 from tasks.conclusion import conclude
 from tasks.doors import survey_inputs
+from tasks.lateness import put_off
 from tasks.limits import Limits
-from tasks.lots import groups_of
 from tasks.pacing import paced
 from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertake
 from tasks.recipe import Recipe
@@ -57,15 +57,14 @@ def restore(
     request = make_request(source, recipe, catalog=catalog, out=out)
     crew = crew_for(cluster, workers)
     with request.out.lock(), tags(request.collection, recipe.method.name):
-        found = prepare(request, overwrite).within(limits)
+        found = put_off(prepare(request, overwrite), limits.quiet or 0).within(limits)
         give_up_stale(request, found)
         with executor(cluster if found.left else "none", crew) as pool:
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
             plan, predicted = draft(request, found, surveyed, crew)
             run = undertake(request, plan, predicted, crew, str(runtime.flow_run.name))
             shrink(pool, run.crew.workers)
-            groups = groups_of(run.lots_of({ref.name for ref in found.left}))
-            outcome = follow(run, groups, paced(pool, limits, run.crew.workers))
+            run, outcome = follow(run, found.left, paced(pool, limits, run.crew.workers))
         summary = conclude(run, found, outcome, began)
     write_report(request.out, summary)
     tell(summary)

@@ -1,5 +1,6 @@
 """An input whose lots are all done: its rows join the convergence table, then its image is published."""
 
+import hashlib
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from tasks import ledger
 from tasks.catalog.facts import Facts
 from tasks.convergence import CONVERGENCE
+from tasks.lots import inputs_of
 from tasks.plan import InputPlan, Lot
 from tasks.problems import read_box
 from tasks.publish import Published, PublishJob, publish_input
@@ -87,11 +89,18 @@ def complete_input(job: CompletionJob) -> Published:
 
 
 def keep_rows(run: Run, name: str, inputs: list[str], lots: list[Lot]) -> None:
-    """Add the rows of some inputs to the convergence table, as one file; doing it twice leaves one."""
-    tables = [ledger.record(run.work, lot.id).rows for lot in lots]
-    wanted = pa.array(inputs)
-    kept = [table.filter(pc.is_in(table.column("input"), value_set=wanted)) for table in tables]
-    run.request.out.write(f"{CONVERGENCE}/{name}.parquet", ledger.joined(kept))
+    """Add the rows of some inputs to the convergence table, as one file; doing it twice leaves one.
+
+    Its name holds what it is of, for the lots of a later run with the same recipe are numbered from 0 again.
+    """
+    kept = [_rows_of(ledger.record(run.work, lot.id).rows, set(inputs) & set(inputs_of([lot]))) for lot in lots]
+    keys = "".join(run.entry(each).key for each in inputs).encode()
+    stamp = hashlib.blake2b(keys, digest_size=6).hexdigest()
+    run.request.out.write(f"{CONVERGENCE}/{name}-{stamp}.parquet", ledger.joined(kept))
+
+
+def _rows_of(rows: pa.Table, inputs: set[str]) -> pa.Table:
+    return rows.filter(pc.is_in(rows.column("input"), value_set=pa.array(sorted(inputs), pa.string())))
 
 
 def _records(job: CompletionJob) -> tuple[pa.Table, dict[int, tuple[str, str]]]:

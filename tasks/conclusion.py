@@ -5,11 +5,13 @@ import time
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
 from tasks.fallbacks import fallbacks
+from tasks.lateness import excused
 from tasks.run import Outcome, Run, verdict_counts
 from tasks.standing import Standing
 from tasks.stores.place import Place
@@ -26,9 +28,12 @@ def conclude(run: Run, found: Standing, outcome: Outcome, began: float) -> Summa
     """
     out, recipe = run.request.out, run.request.recipe
     published, failed = set(outcome.published), {**run.plan.rejected, **outcome.failed}
-    unfinished = [ref.name for ref in found.left if ref.name not in published and ref.name not in failed]
+    late = found.late | outcome.late | excused(found.left, run.plan.rejected)
+    failed = {name: reason for name, reason in failed.items() if name not in late}
+    unfinished = [ref.name for ref in found.left if ref.name not in {*published, *failed, *late}]
     counts = verdict_counts(run.work, run.plan.lots)
-    _drop_superseded(out, {entry.name: entry.key for entry in run.plan.inputs if entry.name in published})
+    shown = published | {ref.name for ref in found.done}
+    _drop_superseded(out, {entry.name: entry.key for entry in run.plan.inputs if entry.name in shown})
     summary = Summary(
         collection=run.plan.collection,
         out=out.uri,
@@ -47,14 +52,14 @@ def conclude(run: Run, found: Standing, outcome: Outcome, began: float) -> Summa
         failed=failed,
         notice=_notice(run),
         restored=dict(verdict_counts(run.work, [lot for lot in run.plan.lots if lot.id not in outcome.before])),
-        late=found.late,
+        late=late,
         left=len(unfinished) + len(found.waiting),
         stopped=outcome.stopped or ("inputs" if found.waiting else ""),
         device_seconds=outcome.device_seconds,
     )
-    if published or failed or outcome.stopped or found.late:
+    if published or failed or outcome.stopped or late:
         out.write(LAST_RUN, summary.to_json())
-    if unfinished or outcome.failed:
+    if unfinished or outcome.failed or outcome.late:
         _drop_shards(run, published)
     else:
         (out / ".work").remove()
@@ -75,15 +80,19 @@ def _notice(run: Run) -> str:
 
 
 def _drop_superseded(out: Place, current: dict[str, str]) -> None:
-    """Rows of images that were replaced leave the table, so that every published tile is in it once."""
-    folder = out / CONVERGENCE
-    for name in folder.names():
-        table = pq.read_table(io.BytesIO(folder.read(name)))
-        old = [
-            current.get(row, key) != key
-            for row, key in zip(*(table.column(c).to_pylist() for c in ("input", "key")), strict=True)
-        ]
-        if all(old):
+    """Rows of images that were replaced leave the table, so that every published tile is in it once.
+
+    So do rows that a run which died had written, where the next one wrote them into a file of another name.
+    """
+    folder, seen = out / CONVERGENCE, set[str]()
+    for name in folder.names() if current else ():
+        data = folder.read(name)
+        held = pq.read_table(io.BytesIO(data), columns=["input", "key"]).group_by(["input", "key"]).aggregate([])
+        keys = dict(zip(*(held.column(each).to_pylist() for each in ("input", "key")), strict=True))
+        old = [each for each, key in keys.items() if current.get(each, key) != key or each in seen]
+        seen |= keys.keys() & current.keys() - set(old)
+        if len(old) == len(keys):
             folder.remove(name)
-        elif any(old):
-            folder.write(name, ledger.joined([table.filter(pa.array([not each for each in old]))]))
+        elif old:
+            table = pq.read_table(io.BytesIO(data))
+            folder.write(name, ledger.joined([table.filter(pc.invert(pc.is_in(table.column("input"), pa.array(old))))]))

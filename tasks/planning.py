@@ -1,5 +1,6 @@
 """Request and surveys -> Plan: grids and lots. Kept with the output, and followed to the letter."""
 
+from dataclasses import replace
 from importlib.metadata import version
 
 from il_models.method import Method
@@ -7,7 +8,7 @@ from il_models.noise import is_signal_dependent
 from tasks.catalog.inputs import InputRef
 from tasks.grids import grid_for
 from tasks.lots import lots_for
-from tasks.plan import PIXELS_VERSION, InputPlan, Plan, Survey
+from tasks.plan import PIXELS_VERSION, InputPlan, Lot, Plan, Survey
 from tasks.recipe import Recipe
 from tasks.requests import Request
 from tasks.tiling import Five
@@ -44,7 +45,7 @@ def make_plan(
     """A plan for new inputs, added to the plan of an interrupted run where there is one: its lots stay as they are."""
     method, recipe = request.recipe.restoration(), request.recipe
     before = begun.lots if begun else ()
-    lots = lots_for(entries, method, recipe, batch, first=len(before))
+    lots = lots_for(entries, method, recipe, batch, first=1 + max((int(lot.id) for lot in before), default=-1))
     return Plan(
         collection=request.collection,
         key=request.key,
@@ -55,6 +56,21 @@ def make_plan(
         lots=(*before, *lots),
         rejected=rejected,
     )
+
+
+def without(plan: Plan, names: set[str]) -> Plan:
+    """The plan without some inputs: their parts leave its lots, and lots of them alone are gone. All else stays."""
+    kept = [_lot_without(lot, plan, names) for lot in plan.lots]
+    inputs = tuple(entry for entry in plan.inputs if entry.name not in names)
+    return replace(plan, inputs=inputs, lots=tuple(lot for lot in kept if lot.parts))
+
+
+def _lot_without(lot: Lot, plan: Plan, names: set[str]) -> Lot:
+    parts = tuple(part for part in lot.parts if part.input not in names)
+    if parts == lot.parts:
+        return lot
+    shards = [(plan.input(part.input).grid, shard) for part in parts for shard in range(part.first, part.stop)]
+    return replace(lot, parts=parts, tiles=sum(len(grid.tiles_of(shard)) for grid, shard in shards))
 
 
 def _is_stabilised(recipe: Recipe, method: Method, survey: Survey) -> bool:

@@ -6,10 +6,11 @@ from tasks import ledger
 from tasks.catalog.inputs import InputRef
 from tasks.forecast import Forecast, batch_size, calibrate, forecast, require_room, workers_that_fit
 from tasks.plan import PLAN, InputPlan, Plan
-from tasks.planning import make_plan, plan_input
+from tasks.planning import make_plan, plan_input, without
 from tasks.requests import Request
 from tasks.run import Run
 from tasks.standing import Standing, require_overwrite, standing
+from tasks.stores.shards import work_array
 from tasks.survey import Surveyed
 from tasks.workers import Crew
 
@@ -28,9 +29,11 @@ def prepare(request: Request, overwrite: bool) -> Standing:
 
 
 def give_up_stale(request: Request, found: Standing) -> None:
-    """Remove the work of interrupted runs that asked for something else. Only for who holds the lock."""
+    """Remove the work of interrupted runs that asked for something else, or saw other inputs. Only under the lock."""
     for key in found.stale_work:
         (request.out / ".work" / key).remove()
+    for name in found.changed:
+        work_array(request.work, name).remove()
 
 
 def to_survey(found: Standing) -> list[InputRef]:
@@ -67,6 +70,15 @@ def undertake(request: Request, plan: Plan, predicted: Forecast, crew: Crew, id:
         require_room(predicted, request.out)
         request.work.write(PLAN, plan.to_json())
     return Run(id, request, plan, replace(crew, workers=workers_that_fit(predicted, crew)))
+
+
+def going_on_without(run: Run, names: set[str]) -> Run:
+    """The same run after some inputs changed or went away: the plan is kept without them, and their shards are gone."""
+    plan = without(run.plan, names)
+    for name in names:
+        work_array(run.work, name).remove()
+    run.work.write(PLAN, plan.to_json())
+    return replace(run, plan=plan)
 
 
 def _entry(request: Request, each: Surveyed) -> InputPlan:

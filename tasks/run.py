@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tasks import ledger
 from tasks.lots import inputs_of
 from tasks.plan import InputPlan, Lot, Plan
@@ -60,12 +63,14 @@ class Run:
 class Outcome:
     """What became of a run's lots.
 
-    published: names of inputs. failed: inputs that could not be restored or published, and why. before: lots that
+    published: names of inputs. failed: inputs that could not be restored or published, and why. late: inputs that went
+    away or changed meanwhile, and what happened. before: lots that
     earlier runs had done. stopped: why some were not begun, as Summary has it. device_seconds: where they are counted.
     """
 
     published: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    late: dict[str, str] = field(default_factory=dict)
     before: set[str] = field(default_factory=set)
     stopped: str = ""
     device_seconds: float = 0.0
@@ -86,5 +91,8 @@ def verdict_counts(work: Place, lots: Iterable[Lot]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for lot in lots:
         if ledger.is_done(work, lot.id):
-            counts.update(ledger.record(work, lot.id).rows.column("verdict").to_pylist())
+            rows = ledger.record(work, lot.id).rows
+            counts.update(
+                rows.filter(pc.is_in(rows.column("input"), pa.array(inputs_of([lot])))).column("verdict").to_pylist()
+            )
     return counts

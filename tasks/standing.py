@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field, replace
 
 from tasks.catalog.document import InputRef
+from tasks.catalog.listing import is_there
 from tasks.errors import RequestError
 from tasks.limits import Limits
 from tasks.plan import PLAN, Plan
+from tasks.planning import without
 from tasks.requests import Request
-from tasks.stores.showing import published_facts
+from tasks.stores.showing import published_facts, published_key
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,8 @@ class Standing:
     """done: inputs that are published as asked for. begun: the plan of an interrupted run. left: inputs not done.
 
     stale: published images of other facts, recipes or files. stale_work: work areas of interrupted runs of such.
+    changed: inputs that were written to since they were published or planned; they are among those left, and what an
+    interrupted run made of them is no longer in `begun`.
     waiting: inputs not done, beyond as many as this run may take. late: inputs to be left for the next run, and why.
     """
 
@@ -25,6 +29,7 @@ class Standing:
     stale_work: tuple[str, ...]
     waiting: tuple[InputRef, ...] = ()
     late: dict[str, str] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
     def within(self, limits: Limits) -> "Standing":
         """The same with as many inputs left as a run may take, those that were begun before first."""
@@ -36,23 +41,27 @@ class Standing:
 
 def standing(request: Request) -> Standing:
     """How things stand."""
-    done, left, stale = [], [], []
+    done, left, stale, changed = [], [], [], set[str]()
     for ref in request.inputs:
         facts = published_facts(request.out, ref.name)
         if facts is not None and facts.get("key") == request.key_of(ref):
             done.append(ref)
             continue
         left.append(ref)
-        if facts is not None:
+        if facts is not None and _is_same_file(facts, request, ref):
+            changed.add(ref.name)
+        elif facts is not None:
             stale.append(f"'{ref.name}' ({_difference(facts, request, ref)})")
     begun, others = _begun(request)
+    gone: dict[str, str] = {}
     if begun is not None:
         planned = {entry.name: entry.fingerprint for entry in begun.inputs}
-        changed = [ref.name for ref in left if planned.get(ref.name, ref.fingerprint) != ref.fingerprint]
-        stale += [f"'{name}' (its file changed during the interrupted run)" for name in changed]
-        if changed:
-            begun, others = None, (*others, request.key)
-    return Standing(tuple(done), tuple(left), begun, tuple(stale), others)
+        changed |= {ref.name for ref in left if planned.get(ref.name, ref.fingerprint) != ref.fingerprint}
+        gone = _gone(begun, request)
+        begun = without(begun, changed | gone.keys())
+    return Standing(
+        tuple(done), tuple(left), begun, tuple(stale), others, late=gone, changed=tuple(sorted(changed | gone.keys()))
+    )
 
 
 def require_overwrite(found: Standing, request: Request) -> None:
@@ -80,6 +89,20 @@ def _begun(request: Request) -> tuple[Plan | None, tuple[str, ...]]:
     others = tuple(key for key in keys if key != request.key and (area / key).exists(PLAN))
     begun = Plan.from_json(request.work.read(PLAN)) if request.work.exists(PLAN) else None
     return begun, others
+
+
+def _is_same_file(facts: dict[str, object], request: Request, ref: InputRef) -> bool:
+    """Whether an image was made of an earlier state of this very file, and nothing else is different."""
+    before = replace(ref, fingerprint=str(facts.get("fingerprint")))
+    return facts.get("input") == ref.uri and facts.get("key") == request.key_of(before)
+
+
+def _gone(begun: Plan, request: Request) -> dict[str, str]:
+    """Inputs of an interrupted run that are not there any more, and were not published; and what is to be said."""
+    listed = {ref.name for ref in request.inputs}
+    absent = [entry for entry in begun.inputs if entry.name not in listed and not is_there(entry.uri)]
+    published = {entry.name for entry in absent if published_key(request.out, entry.name) == entry.key}
+    return {each.name: f"'{each.uri}' is gone" for each in absent if each.name not in published}
 
 
 def _difference(facts: dict[str, object], request: Request, ref: InputRef) -> str:

@@ -53,6 +53,14 @@ def is_path(text: str) -> bool:
     return bool(scheme(text)) or any(sign in text for sign in "/*?[~$" + os.sep) or os.path.exists(text)
 
 
+def is_there(uri: str) -> bool:
+    """Whether a file, folder or store can be listed now."""
+    try:
+        return bool(expand(uri))
+    except RequestError:
+        return False
+
+
 def fingerprint(entry: Entry) -> str:
     """What changes when the content does: size and time of a file, a hash of the listing of a store.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from contracts.pipeline import begun, pixels, restored
+from contracts.pipeline import begun, restored
 from contracts.trees import digests
 
 from tasks.errors import RequestError
@@ -46,25 +46,29 @@ def test_a_new_input_joins_an_interrupted_run(folder: Path) -> None:
     assert restored(str(folder / "in"), folder / "out", **CHOSEN).published == 3
 
 
-@pytest.mark.parametrize("change", ["recipe", "input"])
-def test_other_results_are_refused_and_overwritten_on_demand(folder: Path, change: str) -> None:
+def test_results_of_another_recipe_are_refused_and_overwritten_on_demand(folder: Path) -> None:
     restored(str(folder / "in"), folder / "out", **CHOSEN)
     before = digests(folder / "out")
-    other = dict(CHOSEN)
-    if change == "recipe":
-        other["output__dtype"] = "float32"
-    else:
-        tifffile.imwrite(folder / "in" / "a.tif", np.arange(1200, dtype=np.uint8).reshape(30, 40))
-    with pytest.raises(
-        RequestError, match=rf"{'another recipe' if change == 'recipe' else 'changed since'}.*--overwrite"
-    ):
-        begun(str(folder / "in"), folder / "out", **other)
+    with pytest.raises(RequestError, match=r"another recipe.*--overwrite"):
+        begun(str(folder / "in"), folder / "out", output__dtype="float32", **CHOSEN)
     assert digests(folder / "out") == before
-    assert restored(str(folder / "in"), folder / "out", overwrite=True, **other).published == (
-        2 if change == "recipe" else 1
+    assert (
+        restored(str(folder / "in"), folder / "out", overwrite=True, output__dtype="float32", **CHOSEN).published == 2
     )
-    (collection,) = [each for each in (folder / "out").iterdir() if each.is_dir()]
-    np.testing.assert_array_equal(pixels(collection, "a"), tifffile.imread(folder / "in" / "a.tif"))
+
+
+def test_another_file_of_the_same_name_is_refused(folder: Path) -> None:
+    restored("plates", folder / "out", catalog=_listed(folder, "in"), **CHOSEN)
+    (folder / "other").mkdir()
+    tifffile.imwrite(folder / "other" / "a.tif", np.arange(1200, dtype=np.uint8).reshape(30, 40))
+    with pytest.raises(RequestError, match=r"changed since.*--overwrite"):
+        begun("plates", folder / "out", catalog=_listed(folder, "other"), **CHOSEN)
+
+
+def _listed(folder: Path, source: str) -> Path:
+    """A catalogue of one collection."""
+    (folder / "catalog.yaml").write_text(f"collections: {{plates: {{title: Plates, source: {source}/*.tif}}}}")
+    return folder / "catalog.yaml"
 
 
 def test_an_interrupted_run_of_another_recipe_is_refused(folder: Path) -> None:

@@ -7,6 +7,7 @@ QUESTIONS = (
     "batch",
     "memory",
     "overhead",
+    "incremental",
     "noise_estimate",
     "denoising",
     "from_scratch",

@@ -103,6 +103,7 @@ def tell(summary: Summary) -> None:
     rows = [{"verdict": name, "tiles": count} for name, count in sorted(summary.verdicts.items())]
     create_table_artifact(key=f"verdicts-{key}", table=rows[:200], description=f"Verdicts of {summary.collection}")
     failed = "".join(f"\n* `{name}`: {reason}" for name, reason in list(summary.failed.items())[:50])
+    late = "".join(f"\n* `{name}`: {reason}" for name, reason in list(summary.late.items())[:50])
     lines = [
         f"# {summary.collection}: {'good' if summary.is_good else 'look at it'}",
         summary.sentence(),
@@ -111,6 +112,7 @@ def tell(summary: Summary) -> None:
     ]
     lines += [summary.notice] if summary.notice else []
     text = "\n\n".join(lines) + (f"\n\n## Inputs that failed\n{failed}" if failed else "")
+    text += f"\n\n## Inputs that were not ready, and are left for the next run\n{late}" if late else ""
     create_markdown_artifact(key=f"summary-{key}", markdown=text, description=f"Summary of {summary.collection}")
 
 

@@ -85,6 +85,8 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "reasons": rows.reasons(),
         "failed": failed[:FAILURES],
         "failed_count": len(failed),
+        "late": sorted(summary.late.items())[:FAILURES],
+        "late_count": len(summary.late),
         "maps": verdict_maps(rows, out, worst[:MAPS]),
         "pictures": before_after(rows, out, chosen),
         "has_planes": bool((rows.columns[["t", "c", "z"]].max() > 0).any()),

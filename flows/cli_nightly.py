@@ -1,4 +1,4 @@
-"""The command `selfmend nightly`."""
+"""The commands `selfmend nightly` and `selfmend tidy`."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from flows.options import (
     Cluster,
     Hours,
     Limit,
+    Out,
     OutOption,
     Quiet,
     RecipeName,
@@ -28,6 +29,26 @@ Notify = Annotated[
     list[str] | None,
     typer.Option("--notify", help="A notification block of Prefect, such as slack-webhook/facility. Repeatable."),
 ]
+
+
+@nightly_app.command()
+def tidy(
+    out: Out,
+    days: Annotated[float, typer.Option("--days", min=0, help="Since something was last written there.")] = 30,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Of each collection, whatever their age.")] = 1,
+    remove: Annotated[bool, typer.Option("--remove/--show", help="Remove them, or only say which.")] = False,
+) -> None:
+    """Show or remove old work areas of runs that were interrupted and never taken up again; nothing else."""
+    from tasks.retention import old_work, remove_work
+    from tasks.stores.place import Place
+
+    found = old_work(Place(out), days, keep)
+    for each in found:
+        if remove:
+            remove_work(each)
+        typer.echo(f"{'removed' if remove else 'may go'}: {each.sentence()}")
+    if not found:
+        typer.echo("Nothing to tidy up.")
 
 
 @nightly_app.command()

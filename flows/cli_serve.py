@@ -161,6 +161,7 @@ def _choices(
 ) -> dict[str, Any]:
     """Parameters of flows, checked as far as that is possible before there is a run."""
     from tasks.catalog.document import facts_of, find_catalog, load_catalog
+    from tasks.limits import make_limits
     from tasks.recipe import load_recipe
 
     chosen = load_recipe(recipe, chosen_settings(setting)) if recipe or setting else None
@@ -169,6 +170,7 @@ def _choices(
         for name in collection:
             facts_of(name, known)
     limits = {"until": None if until == "none" else until, "hours": hours}
+    make_limits(**limits)
     return {
         "collections": collection or None,
         "recipe": chosen and chosen.model_dump(mode="json", exclude_unset=True),

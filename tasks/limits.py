@@ -27,7 +27,7 @@ class Limits(BaseModel):
         None,
         gt=0,
         allow_inf_nan=False,
-        description="Budget of device hours: the time that fits take, summed over all devices.",
+        description="Budget of device hours: the time for which workers have a lot, summed over them.",
     )
     quiet: float | None = Field(
         None,

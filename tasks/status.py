@@ -113,9 +113,9 @@ def status_of(out: Place) -> Status:
     Raises:
         RequestError: there is neither, or what lies there is damaged.
     """
-    if _is_collection(out):
+    if is_collection(out):
         return Status((_collection(out),))
-    found = [out / name for name in out.folders() if _is_collection(out / name)]
+    found = [out / name for name in out.folders() if is_collection(out / name)]
     if not found:
         there = f"'{out.uri}' holds no results" if out.exists() else f"There is no '{out.uri}'"
         raise RequestError(f"{there}; give the --out of `selfmend restore`, or a collection's folder in it.")
@@ -128,7 +128,8 @@ def counted(verdicts: dict[str, int]) -> str:
     return ", ".join(f"{verdicts[name]} {name}" for name in [*known, *sorted(verdicts.keys() - set(ORDER))])
 
 
-def _is_collection(place: Place) -> bool:
+def is_collection(place: Place) -> bool:
+    """Whether a folder holds the results, or the work, of a collection."""
     return any(place.exists(name) for name in (LAST_RUN, CONVERGENCE, WORK))
 
 

@@ -59,7 +59,7 @@ def conclude(run: Run, found: Standing, outcome: Outcome, began: float) -> Summa
     )
     if published or failed or outcome.stopped or late:
         out.write(LAST_RUN, summary.to_json())
-    if unfinished or outcome.failed or outcome.late:
+    if unfinished or outcome.failed:
         _drop_shards(run, published)
     else:
         (out / ".work").remove()

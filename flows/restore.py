@@ -5,7 +5,8 @@ import time
 from prefect import flow, runtime, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.following import WINDOW, follow, tell
+from flows.following import WINDOW, follow
+from flows.telling import tell
 from tasks.conclusion import conclude
 from tasks.doors import survey_inputs
 from tasks.lots import groups_of

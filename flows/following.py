@@ -1,7 +1,7 @@
 """Handing out handfuls in a bounded window, and publishing groups as they get done."""
 
 import queue
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,13 +26,13 @@ class Outcome:
 
 def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     """Restore and publish all groups. A handful that fails stops nobody: its inputs are told with the reason."""
-    outcome, verdicts = Outcome(), Counter[str]()
+    outcome = Outcome()
     ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
     ahead = deque((group, handful) for group in groups for handful in group.handfuls)
     open_handfuls = {group.name: len(group.handfuls) for group in groups}
     under_way: dict[PrefectFuture[Any], Group] = {}
     publishing: set[PrefectFuture[Any]] = set()
-    report = Progress(run, sum(lot.tiles for lot in run.plan.lots))
+    report = Progress(run)
     while ahead or under_way:
         while ahead and len(under_way) < WINDOW:
             group, handful = ahead.popleft()
@@ -42,7 +42,7 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
         try:
             future = ended.get(timeout=TICK)
         except queue.Empty:
-            report.tell(verdicts)
+            report.tell(len(outcome.failed))
             continue
         group = under_way.pop(future)
         result = future.result(raise_on_failure=False)
@@ -52,16 +52,14 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
             continue
         if isinstance(result, BaseException):
             _note(outcome, group, result)
-        else:
-            verdicts.update(result)
         open_handfuls[group.name] -= 1
         if open_handfuls[group.name] == 0:
             following = publish_inputs.submit(group, run, pool)
             under_way[following] = group
             publishing.add(following)
             following.add_done_callback(ended.put)
-        report.tell(verdicts)
-    report.tell(verdicts, last=True)
+        report.tell(len(outcome.failed))
+    report.tell(len(outcome.failed), last=True)
     return outcome
 
 

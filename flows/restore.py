@@ -6,7 +6,7 @@ from prefect import flow, runtime, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.following import WINDOW, follow
-from flows.telling import tell
+from flows.telling import tell, told
 from tasks.conclusion import conclude
 from tasks.doors import survey_inputs
 from tasks.lots import groups_of
@@ -59,12 +59,13 @@ def restore(
         with executor(cluster if found.left else "none", crew) as pool:
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
             plan, predicted = draft(request, found, surveyed, crew)
-            run = undertake(request, plan, predicted, crew, str(runtime.flow_run.name))
+            run = undertake(request, plan, predicted, crew, str(runtime.flow_run.id))
             shrink(pool, run.crew.workers)
-            outcome = follow(run, groups_of(run.lots_of({ref.name for ref in found.left})), pool)
+            with told(run, found, began):
+                outcome = follow(run, groups_of(run.lots_of({ref.name for ref in found.left})), pool)
         summary = conclude(run, found, outcome.published, outcome.failed, began)
     write_report(request.out, summary)
-    tell(summary)
+    tell(summary, run, began)
     if not summary.is_good:
         raise BadRun(summary)
     return summary

@@ -1,60 +1,134 @@
-"""Telling Prefect how far a run is, and what it came to."""
+"""Telling Prefect, the journal and the facility's monitor how far a run is, and what it came to."""
 
 import re
 import time
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
+from prefect import get_client, runtime
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.logging import get_run_logger
 
+from tasks.journal import journal
+from tasks.metrics import write_metrics
+from tasks.report.table import bad_tiles
 from tasks.run import Run
+from tasks.standing import Standing
 from tasks.summary import Summary
 
 TICK = 5.0  # seconds between two updates of the progress artifact
+MEASURED = 15.0  # seconds between two writings of the metrics
+ROWS = 200  # of an artifact's table
+
+
+@contextmanager
+def told(run: Run, found: Standing, began: float) -> Iterator[None]:
+    """Keep the run's journal while the context lasts, say how it begins, and why it ends early if it does."""
+    tally, plan = run.tally, run.plan
+    tag_run(plan.collection, run.request.recipe.method.name)
+    run.count_from(len(found.left), len(found.done))
+    with journal(run):
+        log = get_run_logger()
+        facts = {"tiles": tally.tiles, "lots": tally.lots, "inputs": tally.inputs, "workers": run.crew.workers}
+        log.info(
+            "Run of '%s' begins: %d inputs, %d tiles in %d lots, %d of them done before; %d workers on %s.",
+            plan.collection, tally.inputs, tally.tiles, tally.lots, tally.lots_before, run.crew.workers,
+            run.crew.device, extra=facts | {"method": run.request.recipe.method.name, "device": run.crew.device},
+        )  # fmt: skip
+        for name, reason in plan.rejected.items():
+            log.error("Input '%s' is left out: %s", name, reason, extra={"input": name, "reason": reason})
+        try:
+            yield
+        except BaseException as error:
+            log.error("Run of '%s' ends early: %s %s", plan.collection, type(error).__name__, error)
+            with suppress(OSError):  # what stopped the run is to be told, not that its metrics cannot be written
+                write_metrics(run, "crashed", began)
+            raise
 
 
 class Progress:
-    """The progress artifact, updated at most every few seconds."""
+    """The progress artifact and the metrics of a run, each written at most every few seconds."""
 
-    def __init__(self, run: Run, tiles: int) -> None:
-        self.tiles = max(1, tiles)
-        self.before = run.done_tiles
-        self.began = self.told = time.monotonic()
+    def __init__(self, run: Run) -> None:
+        self.run, self.began = run, time.time()
+        self.told = self.measured = 0.0
         self.artifact: Any = create_progress_artifact(
-            progress=100 * self.before / self.tiles,
+            progress=self._share(),
             key=f"progress-{artifact_key(run.plan.collection)}",
-            description=f"{self.before} of {tiles} tiles restored",
+            description=progress_text(run),
         )
+        self.tell()
 
-    def tell(self, verdicts: Counter[str], last: bool = False) -> None:
-        """Tiles, tiles per second, time to go, verdicts."""
+    def tell(self, failed: int | None = None, last: bool = False) -> None:
+        """How far the run is. failed: inputs that could not be restored until now."""
         now = time.monotonic()
-        if now - self.told < TICK and not last:
-            return
-        self.told = now
-        done = sum(verdicts.values())
-        speed = done / max(1e-6, now - self.began)
-        left = max(0, self.tiles - self.before - done)
-        to_go = f", {left / speed:.0f} s to go" if speed and left else ""
-        counts = ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
-        update_progress_artifact(
-            self.artifact,
-            progress=min(100.0, 100 * (self.before + done) / self.tiles),
-            description=f"{self.before + done} of {self.tiles} tiles, {speed:.2f} tiles/s{to_go}: {counts}",
-        )
+        if failed is not None:
+            self.run.tally.failed = failed + len(self.run.plan.rejected)
+        if now - self.told >= TICK or last:
+            self.told = now
+            update_progress_artifact(self.artifact, progress=self._share(), description=progress_text(self.run))
+        if now - self.measured >= MEASURED or last:
+            self.measured = now
+            write_metrics(self.run, "running", self.began)
+
+    def _share(self) -> float:
+        return min(100.0, 100 * self.run.tally.tiles_done / max(1, self.run.tally.tiles))
 
 
-def tell(summary: Summary) -> None:
-    """The run's summary as artifacts: a table of verdicts, and the report's sentence with where to find all."""
+def progress_text(run: Run) -> str:
+    """How far a run is, in a few sentences."""
+    tally = run.tally
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(tally.all_verdicts.items()))
+    failed = f", {tally.failed} failed" if tally.failed else ""
+    before = f" ({tally.inputs_before} more had been done before)" if tally.inputs_before else ""
+    words = [
+        f"{tally.tiles_done} of {tally.tiles} tiles: {counts or 'none yet'}.",
+        f"{tally.published} of {tally.inputs} inputs published{failed}{before}.",
+    ]
+    if tally.tiles_restored:
+        to_go = tally.seconds_to_go()
+        eta = f"; about {_clock(to_go)} to go" if to_go else ""
+        words += [
+            f"{tally.recent_speed():.2f} tiles/s lately, {tally.speed():.2f} over the run{eta}.",
+            f"{_clock(tally.device_seconds)} of {run.crew.device} time on {run.crew.workers} workers.",
+        ]
+    words += [f"{tally.retries} retries."] if tally.retries else []
+    return " ".join(words)
+
+
+def tell(summary: Summary, run: Run, began: float) -> None:
+    """What the run came to: artifacts, the last words of its journal, and its metrics."""
     key = artifact_key(summary.collection)
     rows = [{"verdict": name, "tiles": count} for name, count in sorted(summary.verdicts.items())]
-    create_table_artifact(key=f"verdicts-{key}", table=rows[:200], description=f"Verdicts of {summary.collection}")
+    create_table_artifact(key=f"verdicts-{key}", table=rows[:ROWS], description=f"Verdicts of {summary.collection}")
+    bad = bad_tiles(run.request.out, ROWS)
+    if bad:
+        create_table_artifact(
+            key=f"look-at-{key}", table=bad, description=f"Tiles of {summary.collection} to look at, the worst first"
+        )
+    create_markdown_artifact(
+        key=f"summary-{key}", markdown=summary_text(summary), description=f"Summary of {summary.collection}"
+    )
+    state = "completed" if summary.is_good else "failed"
+    with journal(run):
+        facts = {"state": state, "verdicts": summary.verdicts, "seconds": round(summary.seconds, 1)}
+        for name, reason in summary.failed.items():
+            get_run_logger().error("Input '%s' failed: %s", name, reason, extra={"input": name, "reason": reason})
+        get_run_logger().info("Run ends: %s", summary.sentence(), extra=facts | {"published": summary.published})
+    write_metrics(run, state, began)
+
+
+def summary_text(summary: Summary) -> str:
+    """The summary as Markdown: the sentence, where all is, and which inputs failed and why."""
     failed = "".join(f"\n* `{name}`: {reason}" for name, reason in list(summary.failed.items())[:50])
+    more = f"\n* and {len(summary.failed) - 50} more" if len(summary.failed) > 50 else ""
     lines = [
         f"# {summary.collection}: {'good' if summary.is_good else 'look at it'}",
         summary.sentence(),
@@ -62,10 +136,20 @@ def tell(summary: Summary) -> None:
         f"{summary.bad_share:.1%} of the tiles are suspect or failed; the recipe allows {summary.allowed_bad:.1%}.",
     ]
     lines += [summary.notice] if summary.notice else []
-    text = "\n\n".join(lines) + (f"\n\n## Inputs that failed\n{failed}" if failed else "")
-    create_markdown_artifact(key=f"summary-{key}", markdown=text, description=f"Summary of {summary.collection}")
+    return "\n\n".join(lines) + (f"\n\n## Inputs that failed\n{failed}{more}" if failed else "")
+
+
+def tag_run(*names: str) -> None:
+    """Tag the flow run under way, whoever started it: by them the Prefect UI finds all runs of a collection."""
+    if runtime.flow_run.id is not None:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(runtime.flow_run.id, tags={*runtime.flow_run.tags, *names})
 
 
 def artifact_key(name: str) -> str:
     """A name as Prefect lets artifacts have one."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "collection"
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -6,13 +6,14 @@ from prefect import flow, runtime, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.following import WINDOW, follow
-from flows.telling import tell, told
+from flows.telling import ROWS, tell, told
 from tasks.conclusion import conclude
 from tasks.doors import survey_inputs
 from tasks.lots import groups_of
 from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertake
 from tasks.recipe import Recipe
 from tasks.report.page import write_report
+from tasks.report.table import bad_tiles
 from tasks.requests import make_request
 from tasks.summary import BadRun, Summary
 from tasks.workers import crew_for, executor, shrink
@@ -65,7 +66,8 @@ def restore(
                 outcome = follow(run, groups_of(run.lots_of({ref.name for ref in found.left})), pool)
         summary = conclude(run, found, outcome.published, outcome.failed, began)
     write_report(request.out, summary)
-    tell(summary, run, began)
+    worst = bad_tiles(request.out, ROWS)
+    tell(summary, worst, run, began)
     if not summary.is_good:
-        raise BadRun(summary)
+        raise BadRun(summary, worst)
     return summary

@@ -18,7 +18,6 @@ from prefect.logging import get_run_logger
 
 from tasks.journal import journal
 from tasks.metrics import write_metrics
-from tasks.report.table import bad_tiles
 from tasks.run import Run
 from tasks.standing import Standing
 from tasks.summary import Summary
@@ -103,15 +102,16 @@ def progress_text(run: Run) -> str:
     return " ".join(words)
 
 
-def tell(summary: Summary, run: Run, began: float) -> None:
-    """What the run came to: artifacts, the last words of its journal, and its metrics."""
+def tell(summary: Summary, worst: list[dict[str, Any]], run: Run, began: float) -> None:
+    """What the run came to: artifacts, the last words of its journal, and its metrics. worst: tiles to look at."""
     key = artifact_key(summary.collection)
     rows = [{"verdict": name, "tiles": count} for name, count in sorted(summary.verdicts.items())]
     create_table_artifact(key=f"verdicts-{key}", table=rows[:ROWS], description=f"Verdicts of {summary.collection}")
-    bad = bad_tiles(run.request.out, ROWS)
-    if bad:
+    if worst:
         create_table_artifact(
-            key=f"look-at-{key}", table=bad, description=f"Tiles of {summary.collection} to look at, the worst first"
+            key=f"look-at-{key}",
+            table=worst,
+            description=f"Tiles of {summary.collection} to look at, failed ones first",
         )
     create_markdown_artifact(
         key=f"summary-{key}", markdown=summary_text(summary), description=f"Summary of {summary.collection}"

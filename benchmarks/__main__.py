@@ -7,6 +7,7 @@ QUESTIONS = (
     "batch",
     "memory",
     "overhead",
+    "planned",
     "noise_estimate",
     "denoising",
     "from_scratch",

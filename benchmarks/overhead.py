@@ -1,10 +1,11 @@
 """What does everything cost that is not fitting? The identity method over many tiles, on a local cluster.
 
-    python -m benchmarks.overhead [--tiles 10000] [--table overhead] [--postgres postgresql+asyncpg://user:word@host/name]
+    python -m benchmarks.overhead [--tiles 100000] [--images 10000] [--postgres postgresql+asyncpg://user:word@host/name]
 
-Seconds and milliseconds per tile, peak memory of the flow's process, task runs started and task runs that the server
-recorded (they must be equal), by how much its database grew, and how often its log speaks of a lock or of dropped
-events. Each row has a process, a Prefect server and, with SQLite, a database of its own.
+Seconds and milliseconds per tile, processor time of flow, workers and server together, peak memory of the flow's
+process, task runs started and task runs that the server recorded (they must be equal), by how much its database grew,
+and how often its log speaks of a lock or of dropped events. Each row has a process, a Prefect server and, with SQLite,
+a database of its own.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from benchmarks.table import write_table
 SIDE = 64  # px of a tile
 TROUBLE = re.compile(r"database is locked|deadlock|QueuePool|queue is full|dropp", re.IGNORECASE)
 DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
-HEADS = ["database", "input", "tiles", "lots", "seconds", "ms per tile", "peak MB of the flow"]
+HEADS = ["database", "input", "tiles", "lots", "seconds", "ms per tile", "CPU ms per tile", "peak MB of the flow"]
 HEADS += ["task runs", "recorded", "database grew by MB", "lock errors or drops"]
 _started: Counter[str] = Counter()
 
@@ -39,19 +40,19 @@ _started: Counter[str] = Counter()
 def main() -> None:
     """Measure one scene, and as many tiles in small images, on each database."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tiles", type=int, default=10_000)
-    parser.add_argument("--table", default="overhead", help="name of the table that is written")
+    parser.add_argument("--tiles", type=int, default=100_000, help="of the scene")
+    parser.add_argument("--images", type=int, default=10_000, help="tiles in small images")
     parser.add_argument("--postgres", default="", help="URL of a database that Prefect may fill")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
-    tiles = 1000 if given.quick else given.tiles
+    inputs = [("one scene", scene, given.tiles), ("small images, 4 tiles each", images, given.images)]
     rows = [
-        _apart(what, make, tiles, database)
+        _apart(what, make, 1000 if given.quick else tiles, database)
         for database in filter(None, ("sqlite", given.postgres))
-        for what, make in (("one scene", scene), ("small images, 4 tiles each", images))
+        for what, make, tiles in inputs
     ]
     text = "identity, tiles of 64 x 64 uint16, local cluster of two processes, a Prefect server on this machine"
-    write_table("" if given.quick else given.table, "Overhead of everything that is not fitting", [(text, HEADS, rows)])
+    write_table("" if given.quick else "overhead", "Overhead of everything that is not fitting", [(text, HEADS, rows)])
 
 
 def scene(folder: Path, tiles: int) -> Path:
@@ -75,7 +76,9 @@ def _apart(what: str, make: Callable[[Path, int], Path], tiles: int, database: s
     """A row, from a process of its own: the memory of this one, which makes the input, shall not count."""
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as process:
         source = make(Path(folder), tiles)
-        return [database.split("+")[0].split(":")[0], what, *process.submit(_measured, source, database).result()]
+        row = [database.split("+")[0].split(":")[0], what, *process.submit(_measured, source, database).result()]
+        print(*row, flush=True)
+        return row
 
 
 def _measured(source: Path, database: str) -> list[object]:
@@ -93,8 +96,9 @@ def _measured(source: Path, database: str) -> list[object]:
         grown = (_bytes(Path(folder), database) - before) / 1e6
         lots = _lots(Path(folder))
         trouble = len(TROUBLE.findall(log.read_text(errors="replace")))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    costs = [seconds, 1000 * seconds / summary.tiles, peak]
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    spent = sum(each.ru_utime + each.ru_stime for each in (own, others))
+    costs = [seconds, 1000 * seconds / summary.tiles, 1000 * spent / summary.tiles, own.ru_maxrss / 1024]
     return [summary.tiles, lots, *costs, _started.total(), recorded, grown, trouble]
 
 

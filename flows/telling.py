@@ -3,10 +3,11 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from httpx import HTTPError
 from prefect import get_client, runtime
 from prefect.artifacts import (
     create_markdown_artifact,
@@ -14,6 +15,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
 from tasks.journal import journal
@@ -47,8 +49,7 @@ def told(run: Run, found: Standing, began: float) -> Iterator[None]:
             yield
         except BaseException as error:
             log.error("Run of '%s' ends early: %s %s", plan.collection, type(error).__name__, error)
-            with suppress(OSError):  # what stopped the run is to be told, not that its metrics cannot be written
-                write_metrics(run, "crashed", began)
+            measure(run, "crashed", began)
             raise
 
 
@@ -72,10 +73,11 @@ class Progress:
             self.run.tally.failed = failed + len(self.run.plan.rejected)
         if now - self.told >= TICK or last:
             self.told = now
-            update_progress_artifact(self.artifact, progress=self._share(), description=progress_text(self.run))
+            with _unheard("The progress artifact cannot be updated"):
+                update_progress_artifact(self.artifact, progress=self._share(), description=progress_text(self.run))
         if now - self.measured >= MEASURED or last:
             self.measured = now
-            write_metrics(self.run, "running", self.began)
+            measure(self.run, "running", self.began)
 
     def _share(self) -> float:
         return min(100.0, 100 * self.run.tally.tiles_done / max(1, self.run.tally.tiles))
@@ -122,7 +124,13 @@ def tell(summary: Summary, worst: list[dict[str, Any]], run: Run, began: float) 
         for name, reason in summary.failed.items():
             get_run_logger().error("Input '%s' failed: %s", name, reason, extra={"input": name, "reason": reason})
         get_run_logger().info("Run ends: %s", summary.sentence(), extra=facts | {"published": summary.published})
-    write_metrics(run, state, began)
+    measure(run, state, began)
+
+
+def measure(run: Run, state: str, began: float) -> None:
+    """Write the metrics of a run in a state of tasks.metrics; where that fails the run goes on, and its log says so."""
+    with _unheard("The metrics cannot be written"):
+        write_metrics(run, state, began)
 
 
 def summary_text(summary: Summary) -> str:
@@ -149,6 +157,15 @@ def tag_run(*names: str) -> None:
 def artifact_key(name: str) -> str:
     """A name as Prefect lets artifacts have one."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "collection"
+
+
+@contextmanager
+def _unheard(what: str) -> Iterator[None]:
+    """Nobody may hear how far a run is; that is no reason to stop it."""
+    try:
+        yield
+    except (OSError, HTTPError, PrefectException) as error:
+        get_run_logger().warning("%s: %s: %s", what, type(error).__name__, error)
 
 
 def _clock(seconds: float) -> str:

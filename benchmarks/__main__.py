@@ -8,6 +8,7 @@ QUESTIONS = (
     "memory",
     "overhead",
     "incremental",
+    "planned",
     "noise_estimate",
     "denoising",
     "from_scratch",

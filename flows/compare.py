@@ -5,7 +5,8 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.following import WINDOW, artifact_key
+from flows.following import WINDOW
+from flows.telling import artifact_key
 from tasks.comparison.challenge import make_challenge
 from tasks.comparison.contenders import DEFAULT, Contender, suite_of
 from tasks.comparison.outcome import Outcome, write_outcome

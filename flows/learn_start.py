@@ -5,7 +5,7 @@ import time
 from prefect import flow, tags
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 
-from flows.following import TICK, artifact_key
+from flows.telling import TICK, artifact_key
 from tasks.doors import conclude_lesson, gather_material
 from tasks.learning.lesson import make_lesson
 from tasks.learning.outcome import LearnedOutcome

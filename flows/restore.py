@@ -5,8 +5,9 @@ import time
 from prefect import flow, runtime, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.following import WINDOW, follow, tell
+from flows.following import WINDOW, follow
 from flows.stopped import stopped_state
+from flows.telling import ROWS, tell, told
 from tasks.conclusion import conclude
 from tasks.doors import survey_inputs
 from tasks.lateness import put_off
@@ -15,6 +16,7 @@ from tasks.pacing import paced
 from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertake
 from tasks.recipe import Recipe
 from tasks.report.page import write_report
+from tasks.report.table import bad_tiles
 from tasks.requests import make_request
 from tasks.summary import BadRun, Summary
 from tasks.workers import crew_for, executor, shrink
@@ -62,12 +64,14 @@ def restore(
         with executor(cluster if found.left else "none", crew) as pool:
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
             plan, predicted = draft(request, found, surveyed, crew)
-            run = undertake(request, plan, predicted, crew, str(runtime.flow_run.name))
+            run = undertake(request, plan, predicted, crew, str(runtime.flow_run.id))
             shrink(pool, run.crew.workers)
-            run, outcome = follow(run, found.left, paced(pool, limits, run.crew.workers))
+            with told(run, found, began):
+                run, outcome = follow(run, found.left, paced(pool, limits, run.crew.workers))
         summary = conclude(run, found, outcome, began)
     write_report(request.out, summary)
-    tell(summary)
+    worst = bad_tiles(request.out, ROWS)
+    tell(summary, worst, run, began)
     if not summary.is_good:
-        raise BadRun(summary)
+        raise BadRun(summary, worst)
     return stopped_state(summary) if summary.stopped else summary

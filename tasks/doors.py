@@ -5,7 +5,7 @@ from concurrent.futures import Executor, as_completed
 from threading import Lock
 from typing import Any
 
-from prefect import task
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
@@ -19,6 +19,7 @@ from tasks.comparison.subjects import Subject, look
 from tasks.comparison.trial import Trial, given_up, run_trial
 from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.errors import InputError
+from tasks.journal import note_failed_lot, note_group, note_lot, note_published
 from tasks.learning.lesson import Lesson
 from tasks.learning.material import Material
 from tasks.learning.outcome import LearnedOutcome, conclude
@@ -63,6 +64,9 @@ def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> 
 
     A lot that is not begun, for the run stops, is no failure: its inputs are left for the next run.
     """
+    log = get_run_logger()
+    if (runtime.task_run.run_count or 1) > 1:
+        run.tally.retried()
     left = [lot for lot in lots if not ledger.is_done(run.work, lot.id)]
     try:
         _learn_starts(run, left, pool)
@@ -76,8 +80,9 @@ def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> 
         if error is None:
             done = future.result()
             verdicts.update(done.verdicts)
-            get_run_logger().info("%s, lot %s: %d tiles, %s", name, done.id, done.tiles, done.verdicts)
+            note_lot(log, run, futures[future], done)
         elif not isinstance(error, LotLeft):
+            note_failed_lot(log, futures[future], error)
             lasting &= isinstance(error, InputError)
             reasons |= dict.fromkeys(inputs_of([futures[future]]), f"{error}" or type(error).__name__)
     if reasons:
@@ -96,6 +101,7 @@ def _learn_starts(run: Run, lots: list[Lot], pool: Executor) -> None:
 @task(name="publish", task_run_name="publish {group.name}", retries=1, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def publish_inputs(group: Group, run: Run, pool: Executor) -> list[str]:
     """Publish the inputs of a group whose lots are all done. Returns their names."""
+    log = get_run_logger()
     lots = [lot for handful in group.handfuls for lot in handful]
     open_inputs = set(inputs_of(lot for lot in lots if not ledger.is_done(run.work, lot.id)))
     ready = [name for name in group.inputs if name not in open_inputs]
@@ -103,16 +109,18 @@ def publish_inputs(group: Group, run: Run, pool: Executor) -> list[str]:
         keep_rows(run, f"{run.plan.key}-{lots[0].id}", ready, [lot for lot in lots if ledger.is_done(run.work, lot.id)])
     jobs = {name: completion_job(run, name, [lot for lot in lots if name in inputs_of([lot])]) for name in ready}
     futures = {name: pool.submit(complete_input, job) for name, job in jobs.items()}
+    clipped: dict[str, dict[str, int]] = {}
     for name, future in futures.items():
         try:
             published = future.result()
         except TornShard as torn:
-            get_run_logger().warning("%s", torn)
+            log.warning("%s", torn, extra={"input": name})
             for lot in lots:
-                pool.submit(restore_lot, run.job(lot)).result()
+                note_lot(log, run, lot, pool.submit(restore_lot, run.job(lot)).result())
             published = pool.submit(complete_input, jobs[name]).result()
-        if any(published.clipped.values()):
-            get_run_logger().warning("%s: clipped pixels by channel: %s", name, published.clipped)
+        note_published(run, name, published.bytes_written, published.clipped)
+        clipped |= {name: published.clipped} if any(published.clipped.values()) else {}
+    note_group(log, group, ready, clipped)
     return ready
 
 

@@ -1,7 +1,7 @@
 """A lot -> restored shards and the record of its tiles, committed. The one room that every pixel passes."""
 
 import threading
-from collections import Counter
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from tasks import ledger
 from tasks.blend import blend, seams
 from tasks.catalog.facts import Facts
 from tasks.errors import InputError
+from tasks.lot_done import LotDone, heard, lot_done
 from tasks.plan import InputPlan, Lot
 from tasks.problems import Pixels, read_box
 from tasks.quality import verdict
@@ -49,15 +50,6 @@ class LotJob:
     threads: int = 1
 
 
-@dataclass(frozen=True)
-class LotDone:
-    """What the flow learns of a lot."""
-
-    id: str
-    tiles: int
-    verdicts: dict[str, int]
-
-
 def restore_lot(job: LotJob) -> LotDone:
     """Restore a lot and commit it. A lot that is done already is left alone.
 
@@ -65,6 +57,14 @@ def restore_lot(job: LotJob) -> LotDone:
         InputError: an input of the lot cannot be read.
         OSError: the work area cannot be written.
     """
+    began, was_done = time.monotonic(), ledger.is_done(job.work, job.lot.id)
+    with heard() as said:
+        _restore(job)
+    rows = ledger.record(job.work, job.lot.id).rows
+    return lot_done(job.lot.id, rows, 0.0 if was_done else time.monotonic() - began, said)
+
+
+def _restore(job: LotJob) -> None:
     if not ledger.is_done(job.work, job.lot.id):
         attempt = ledger.begin(job.work, job.lot.id)
         arrays = {entry.name: open_input(entry.uri, job.facts) for entry in job.entries}
@@ -76,8 +76,6 @@ def restore_lot(job: LotJob) -> LotDone:
             starts = dict(_starts(job, arrays, tiles, treatment))
             restored = restore_tiles(tiles, starts, treatment, references)
         _commit(job, restored, attempt)
-    verdicts = ledger.record(job.work, job.lot.id).rows.column("verdict").to_pylist()
-    return LotDone(job.lot.id, len(verdicts), dict(Counter(verdicts)))
 
 
 def _tiles(job: LotJob, arrays: dict[str, "xr.DataArray"]) -> Iterator[Tile]:

@@ -13,17 +13,19 @@ from tasks.plan import InputPlan, Lot, Plan
 from tasks.requests import Request
 from tasks.restore_lot import LotJob
 from tasks.stores.place import Place
+from tasks.tally import Tally
 from tasks.workers import Crew
 
 
 @dataclass(frozen=True)
 class Run:
-    """A plan under way."""
+    """A plan under way. tally: how far it is, counted by the task runs that share it."""
 
     id: str
     request: Request
     plan: Plan
     crew: Crew
+    tally: Tally = field(default_factory=Tally, compare=False)
 
     @property
     def work(self) -> Place:
@@ -34,11 +36,18 @@ class Run:
         """An input of the plan."""
         return self.plan.input(name)
 
-    @property
-    def done_tiles(self) -> int:
-        """Tiles of the lots that are done."""
-        done = ledger.done_lots(self.work)
-        return sum(lot.tiles for lot in self.plan.lots if lot.id in done)
+    def count_from(self, left: int, done: int) -> None:
+        """Let the tally begin with what earlier runs of this plan left.
+
+        Args:
+            left: inputs to do. done: inputs that are published.
+        """
+        before, plan = ledger.done_lots(self.work), self.plan
+        known = [lot for lot in plan.lots if lot.id in before]
+        self.tally.tiles, self.tally.lots = sum(lot.tiles for lot in plan.lots), len(plan.lots)
+        self.tally.inputs, self.tally.inputs_before = left, done
+        self.tally.failed = len(plan.rejected)
+        self.tally.begin(verdict_counts(self.work, known), len(known))
 
     def lots_of(self, inputs: set[str]) -> list[Lot]:
         """The lots, done or not, that hold a part of these inputs, with those that share a lot with them."""

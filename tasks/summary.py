@@ -1,6 +1,7 @@
 """What a run came to: kept beside the images, and told again by the report and `selfmend status`."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
@@ -8,6 +9,7 @@ from tasks.errors import RequestError
 from tasks.stores.place import Place
 
 LAST_RUN = "last_run.json"
+NAMED = 10  # bad tiles in what a failed run says; its report has them all
 STOPPED = {
     "deadline": "the deadline had come",
     "hours": "the device hours were used up",
@@ -88,12 +90,18 @@ class Summary:
 class BadRun(RuntimeError):  # noqa: N818 - what it is called everywhere
     """A run finished, but inputs failed or more tiles are bad than the recipe allows. `summary` tells which."""
 
-    def __init__(self, summary: Summary) -> None:
-        """Say what is wrong."""
+    def __init__(self, summary: Summary, worst: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Say what is wrong.
+
+        Args:
+            worst: tiles to look at first: input, tile, verdict and reason of each.
+        """
         first = next(iter(summary.failed.items()), None)
         failed = f" {len(summary.failed)} inputs failed, first '{first[0]}': {first[1]}" if first else ""
         share = f" {summary.bad_share:.1%} of the tiles are suspect or failed, allowed are {summary.allowed_bad:.1%}."
-        told = share if summary.bad_share > summary.allowed_bad else ""
+        tiles = [f"tile {each['tile']} of '{each['input']}' ({each['verdict']}: {each['reason']})" for each in worst]
+        shown = f" Look first at {'; '.join(tiles[:NAMED])}." if tiles else ""
+        told = share + shown if summary.bad_share > summary.allowed_bad else ""
         super().__init__(f"{summary.sentence()}{told}{failed} See {summary.out}/report.html.")
         self.summary = summary
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.convergence import CONVERGENCE, SCHEMA
@@ -42,6 +43,17 @@ def read_row(place: Place, file: str, row: int, columns: list[str]) -> dict[str,
             if row < first + batch.num_rows:
                 return batch.slice(row - first, 1).to_pylist()[0]
     raise IndexError(f"'{file}' has no row {row}.")
+
+
+def bad_tiles(out: Place, most: int) -> list[dict[str, Any]]:
+    """Tiles that are not good, failed ones first, as input, tile, verdict and reason. Reads a file at a time."""
+    found: dict[str, list[dict[str, Any]]] = {"failed": [], "suspect": []}
+    for file in table_files(out):
+        table = read_columns(out, [file], ["input", "tile", "verdict", "verdict_reason"])
+        for verdict, kept in found.items():
+            bad = table.filter(pc.equal(table.column("verdict"), verdict)).slice(0, most - len(kept))
+            kept += bad.rename_columns(["input", "tile", "verdict", "reason"]).to_pylist()
+    return [*found["failed"], *found["suspect"]][:most]
 
 
 def _batches(parquet: pq.ParquetFile, row: int, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -1,5 +1,7 @@
-"""OME-Zarr 0.5: all metadata of a published image, made and validated in memory before a pixel is written."""
+"""OME-Zarr 0.5: all metadata of a published image, made in memory and validated before a pixel is written."""
 
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,7 @@ _UNITS = {"µm": "micrometer", "μm": "micrometer", "um": "micrometer", "micron"
 _UNITS |= {"mm": "millimeter", "m": "meter", "metre": "meter", "s": "second"}
 _COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF", "FFFFFF")
 _VERDICT_COLOURS = ((0, 0, 0, 0), (0, 158, 115, 96), (230, 159, 0, 128), (213, 94, 0, 160))
+_valid = deque[str](maxlen=100)  # forms of images whose metadata this process found valid: it takes as long as the rest
 
 
 def ngff_documents(facts: ImageFacts) -> dict[str, bytes]:
@@ -36,7 +39,10 @@ def ngff_documents(facts: ImageFacts) -> dict[str, bytes]:
     for level, shape in enumerate(facts.levels):
         _array(root, level, shape, facts, facts.dtype)
         _array(verdict, level, facts.verdict_shape(shape), facts, "uint8")
-    _validate(store)
+    form = repr(replace(facts, name="", windows=()))  # neither can make metadata invalid
+    if form not in _valid:
+        _validate(store)
+        _valid.append(form)
     return stored(store)
 
 

@@ -19,8 +19,8 @@ Settings = Annotated[
 MethodName = Annotated[str | None, typer.Option("--method", help="Another method, with its defaults.")]
 OutOption = Annotated[str, typer.Option("--out", help="Folder or URI for the results.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many inputs.")]
-Cluster = Annotated[str, typer.Option("--cluster", help="local, none, or tcp://host:port of a Dask scheduler.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of a local cluster.")]
+Cluster = Annotated[str, typer.Option("--cluster", help="local, none, a cluster file or its name, or tcp://host:port.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes, jobs or pods of the cluster.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite/--resume", help="Replace results of another recipe, or go on.")]
 
 

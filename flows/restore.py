@@ -14,7 +14,7 @@ from tasks.recipe import Recipe
 from tasks.report.page import write_report
 from tasks.requests import make_request
 from tasks.summary import BadRun, Summary
-from tasks.workers import crew_for, executor, shrink
+from tasks.workers import hired, shrink
 
 
 @flow(
@@ -41,8 +41,9 @@ def restore(
         catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
         out: folder or URI for the results.
         limit: restore only so many inputs.
-        cluster: "local" (processes of this machine), "none" (this process), or a Dask scheduler, tcp://host:port.
-        workers: processes of a local cluster; without it one per core, or per GPU.
+        cluster: "local" (processes of this machine), "none" (this process), the address of a Dask scheduler, a cluster
+            file, or the name of one that ships.
+        workers: processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
         overwrite: replace what another recipe, other facts or another file made.
 
     Raises:
@@ -51,13 +52,12 @@ def restore(
     """
     began = time.time()
     request = make_request(source, recipe, catalog=catalog, out=out, limit=limit)
-    crew = crew_for(cluster, workers)
     with request.out.lock(), tags(request.collection, recipe.method.name):
         found = prepare(request, overwrite)
         give_up_stale(request, found)
-        with executor(cluster if found.left else "none", crew) as pool:
+        with hired(cluster if found.left else "none", workers) as (pool, crew):
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
-            plan, predicted = draft(request, found, surveyed, crew)
+            plan, predicted = draft(request, found, surveyed, crew, pool)
             run = undertake(request, plan, predicted, crew, str(runtime.flow_run.name))
             shrink(pool, run.crew.workers)
             outcome = follow(run, groups_of(run.lots_of({ref.name for ref in found.left})), pool)

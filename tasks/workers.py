@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tasks.clusters import HERE, NONE, load_cluster
-from tasks.clusters._cluster import LOTS_IN_FLIGHT, Cluster, lot_resources
-from tasks.errors import RequestError
+from tasks.clusters._cluster import LOTS_IN_FLIGHT, Cluster, Unavailable, lot_resources
 from tasks.roll_call import Crew, call_roll, visible_gpus
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def hired(cluster: str, workers: int | None = None) -> Iterator[tuple[Executor, 
     with ExitStack() as stack:
         try:
             client = stack.enter_context(_manned(place, workers))
-        except RequestError as error:
+        except Unavailable as error:
             if place.fallback != HERE:
                 raise
             place, workers, notices = load_cluster(HERE), None, (f"{error} This machine did the work instead.",)
@@ -88,7 +87,7 @@ def _manned(place: Cluster, workers: int | None) -> Iterator["Client"]:
         try:
             client.wait_for_workers(1, timeout=60 * place.patience)
         except TimeoutError:
-            raise RequestError(
+            raise Unavailable(
                 f"No worker came within {place.patience:g} minutes ({place.summary}); look there, or raise `patience`."
             ) from None
         yield client

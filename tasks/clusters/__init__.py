@@ -68,13 +68,13 @@ def checked_cluster(told: dict[str, Any], where: str = "Cluster") -> Cluster:
     """
     kinds = known_kinds()
     kind = told.get("kind")
-    if kind not in kinds:
-        hint = nearest(str(kind), kinds) if kind else ""
+    if not isinstance(kind, str) or kind not in kinds:
+        hint = nearest(kind, kinds) if isinstance(kind, str) else ""
         raise RequestError(f"{where}: there is no kind {kind!r}; known: {', '.join(kinds)}.{hint}")
     try:
-        return kinds[str(kind)].model_validate(told)
+        return kinds[kind].model_validate(told)
     except ValidationError as error:
-        raise RequestError(sentence(error, where, kinds[str(kind)].model_fields)) from None
+        raise RequestError(sentence(error, where, kinds[kind].model_fields)) from None
 
 
 def _kind_of(name: str) -> type[Cluster]:

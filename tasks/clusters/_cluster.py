@@ -32,6 +32,10 @@ Count = Annotated[int, Field(ge=1)]
 Minutes = Annotated[float, Field(gt=0)]
 
 
+class Unavailable(RequestError):  # noqa: N818 - what it is
+    """A cluster cannot be had just now; whoever asked for it may have said what to do instead."""
+
+
 class Cluster(BaseModel, ABC):
     """Base of all kinds. A kind only ever produces a Dask client; all that follows is the same for every kind."""
 
@@ -73,7 +77,7 @@ class Cluster(BaseModel, ABC):
             workers: how many, in place of the file's number.
 
         Raises:
-            RequestError: the cluster cannot be had.
+            Unavailable: the cluster cannot be had.
         """
 
     @abstractmethod
@@ -124,9 +128,9 @@ def visible_devices() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def missing(package: str, extra: str) -> RequestError:
+def missing(package: str, extra: str) -> Unavailable:
     """The error for a kind whose library is not installed."""
-    return RequestError(
+    return Unavailable(
         f"This kind of cluster needs {package}, which is not installed; pip install 'selfmend[{extra}]'."
     )
 

@@ -13,11 +13,11 @@ from tasks.clusters._cluster import (
     VISIBLE,
     Cluster,
     Count,
+    Unavailable,
     environment,
     settled,
     visible_devices,
 )
-from tasks.errors import RequestError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -49,13 +49,13 @@ class Gpus(Cluster):
         """Start the processes, and end them with the context.
 
         Raises:
-            RequestError: this machine has no GPU that torch can use.
+            Unavailable: this machine has no GPU that torch can use.
         """
         from distributed import Client, Nanny, Scheduler, SpecCluster
 
         devices = visible_devices()[: workers or self.workers]
         if not devices:
-            raise RequestError("This machine has no GPU that torch can use; choose --cluster local, or another one.")
+            raise Unavailable("This machine has no GPU that torch can use; choose --cluster local, or another one.")
         owners = [device for device in devices for _ in range(self.fits_per_gpu)]
         scheduler = {
             "cls": Scheduler,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import yaml
 from pydantic import Field
 
-from tasks.clusters._cluster import GPU, LOTS_IN_FLIGHT, Cluster, Count, environment, missing, settled
-from tasks.errors import RequestError
+from tasks.clusters._cluster import GPU, LOTS_IN_FLIGHT, Cluster, Count, Unavailable, environment, missing, settled
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -45,7 +44,7 @@ class Kubernetes(Cluster):
         """Create the DaskCluster, and delete it with the context.
 
         Raises:
-            RequestError: dask-kubernetes is not installed, or Kubernetes does not answer.
+            Unavailable: dask-kubernetes is not installed, or Kubernetes does not answer.
         """
         from distributed import Client
 
@@ -62,7 +61,7 @@ class Kubernetes(Cluster):
                     quiet=True,
                 )
             except Exception as error:  # noqa: BLE001 - of whichever of four client libraries
-                raise RequestError(
+                raise Unavailable(
                     f"Kubernetes gives no Dask cluster ({' '.join(str(error).split()) or type(error).__name__}); check "
                     "kubectl's context, and that the Dask operator is installed there."
                 ) from None
@@ -77,7 +76,7 @@ class Kubernetes(Cluster):
         """The DaskCluster resource; the operator's own, with what a worker owns and the settings of all processes.
 
         Raises:
-            RequestError: dask-kubernetes is not installed.
+            Unavailable: dask-kubernetes is not installed.
         """
         try:
             from dask_kubernetes.operator import make_cluster_spec

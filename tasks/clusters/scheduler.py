@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from tasks.clusters._cluster import Cluster
+from tasks.clusters._cluster import Cluster, Unavailable
 from tasks.errors import RequestError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Scheduler(Cluster):
         """Connect, and leave with the context; the scheduler lives on.
 
         Raises:
-            RequestError: it does not answer, or a number of workers is asked for.
+            Unavailable: it does not answer.
+            RequestError: a number of workers is asked for.
         """
         from distributed import Client
 
@@ -43,7 +44,7 @@ class Scheduler(Cluster):
         try:
             client = Client(self.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise RequestError(
+            raise Unavailable(
                 f"No Dask scheduler answers at {self.address} ({error}); start one or leave --cluster out."
             ) from None
         with client:

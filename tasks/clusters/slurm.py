@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from tasks.clusters._cluster import GPU, LOTS_IN_FLIGHT, Cluster, Count, environment, missing, settled
-from tasks.errors import RequestError
+from tasks.clusters._cluster import GPU, LOTS_IN_FLIGHT, Cluster, Count, Unavailable, environment, missing, settled
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -55,7 +54,7 @@ class Slurm(Cluster):
         """Submit the jobs, and cancel what is left of them with the context.
 
         Raises:
-            RequestError: dask-jobqueue is not installed, there is no sbatch, or it refuses such a job.
+            Unavailable: dask-jobqueue is not installed, there is no sbatch, or it refuses such a job.
         """
         from distributed import Client
 
@@ -119,10 +118,10 @@ def require_accepted(script: str) -> None:
     """Let Slurm look at a job script without queueing it: dask-jobqueue would only log that a job was refused.
 
     Raises:
-        RequestError: there is no sbatch, or it refuses.
+        Unavailable: there is no sbatch, or it refuses.
     """
     if shutil.which("sbatch") is None:
-        raise RequestError("Slurm's sbatch is not on this machine; start the run where jobs are submitted from.")
+        raise Unavailable("Slurm's sbatch is not on this machine; start the run where jobs are submitted from.")
     asked = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True, check=False)
     if asked.returncode:
-        raise RequestError(f"Slurm refuses such a job ({' '.join(asked.stderr.split())}); mend the cluster file.")
+        raise Unavailable(f"Slurm refuses such a job ({' '.join(asked.stderr.split())}); mend the cluster file.")

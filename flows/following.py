@@ -17,11 +17,11 @@ from prefect.artifacts import (
 from prefect.futures import PrefectFuture
 
 from tasks.doors import publish_inputs, restore_lots
-from tasks.lots import Group
+from tasks.lots import GROUPS, HANDFULS, Group, window_for
 from tasks.run import LotsFailed, Run
 from tasks.summary import Summary
 
-WINDOW = 16  # handfuls under way; more would only wait in the scheduler
+WINDOW = GROUPS + HANDFULS  # threads that wait for handfuls, at most; they begin as they are needed
 TICK = 5.0  # seconds between two updates of the progress artifact
 
 
@@ -41,9 +41,10 @@ def follow(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     open_handfuls = {group.name: len(group.handfuls) for group in groups}
     under_way: dict[PrefectFuture[Any], Group] = {}
     publishing: set[PrefectFuture[Any]] = set()
+    window = window_for(groups, run.crew.workers)
     report = _Progress(run, sum(lot.tiles for lot in run.plan.lots))
     while ahead or under_way:
-        while ahead and len(under_way) < WINDOW:
+        while ahead and len(under_way) < window:
             group, handful = ahead.popleft()
             future = restore_lots.submit(group.name, run, handful, pool)
             under_way[future] = group

@@ -68,9 +68,9 @@ def scene(file: Path, side: int) -> Path:
     return file
 
 
-def run_of(source: Path, out: Path) -> Run:
+def run_of(source: Path, out: Path, shard: int = 1024) -> Run:
     """A run whose plan is made, with none of its lots begun."""
-    choices = {"method.steps": STEPS, "scope": "tile", "tiling.shard": 1024, "control": "none"}
+    choices = {"method.steps": STEPS, "scope": "tile", "tiling.shard": shard, "control": "none"}
     request = make_request(str(source), load_recipe(None, choices, "zs_n2n"), out=str(out))
     found, crew = prepare(request, overwrite=False), crew_for("none")
     plan, predicted = draft(request, found, survey_refs(request.collection, request.facts, to_survey(found)), crew)

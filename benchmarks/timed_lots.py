@@ -38,23 +38,30 @@ class Timed:
         return self.ended - self.gave
 
 
-def timed_lot(job: LotJob, seconds: float | None) -> Timed:
-    """Restore a lot. seconds: of a device that would take so long for each tile, meanwhile leaving the CPU alone as a
-    GPU does; None: fit them, on what this machine has."""
+def timed_lot(job: LotJob, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> Timed:
+    """Restore a lot.
+
+    Args:
+        job: the lot.
+        seconds: of a device that would take so long for each tile, meanwhile leaving the CPU alone as a GPU does; None:
+            fit them, on what this machine has.
+        clock: what its moments are taken from.
+    """
     moments: list[float] = []
-    began = time.monotonic()
+    began = clock()
 
     def restore(
         tiles: list[Tile], starts: dict[str, Start], treatment: Treatment, references: dict[int, Pixels]
     ) -> list[Restored]:
-        moments.append(time.monotonic())
+        moments.append(clock())
         work: Callable[..., list[Restored]] = restore_tiles if seconds is None else partial(_device, seconds)
         restored = work(tiles, starts, treatment, references)
-        moments.append(time.monotonic())
+        moments.append(clock())
         return restored
 
     restore_lot(job, restore)
-    return Timed(began, *moments, time.monotonic())
+    got, gave = moments
+    return Timed(began, got, gave, clock())
 
 
 def no_lot(job: LotJob) -> LotDone:

@@ -90,7 +90,11 @@ def _row(source: Path, folder: str, seconds: float | None) -> list[object]:
     count = len(alone)
     reading, writing = (sum(times) / count for times in zip(*((lot.read, lot.written) for lot in alone), strict=True))
     tiles = sum(lot.tiles for lot in run_of(source, Path(folder) / "plan").plan.lots[1:])
-    name = f"{1000 * seconds:.0f} ms" if seconds is not None else f"{sum(t.fit for t in alone) / tiles:.2f} s, real fit of few steps"
+    name = (
+        f"{1000 * seconds:.0f} ms"
+        if seconds is not None
+        else f"{sum(t.fit for t in alone) / tiles:.2f} s, real fit of few steps"
+    )
     return [name, tiles, count, reading, writing, *(f"{waiting(lots):.1%}" for lots in (alone, both))]
 
 

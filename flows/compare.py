@@ -10,7 +10,7 @@ from tasks.comparison.challenge import make_challenge
 from tasks.comparison.contenders import DEFAULT, Contender, suite_of
 from tasks.comparison.outcome import Outcome, write_outcome
 from tasks.doors import look_at_inputs, try_recipe
-from tasks.workers import hired
+from tasks.workers import hired, require_cluster
 
 
 @flow(
@@ -47,6 +47,7 @@ def compare(
     Raises:
         RequestError: the request cannot be carried out; nothing was touched.
     """
+    require_cluster(cluster)
     chosen = contenders or suite_of(DEFAULT)
     challenge = make_challenge(source, chosen, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
     key = artifact_key(challenge.collection)

@@ -14,7 +14,7 @@ from tasks.recipe import Recipe
 from tasks.report.page import write_report
 from tasks.requests import make_request
 from tasks.summary import BadRun, Summary
-from tasks.workers import hired, shrink
+from tasks.workers import hired, require_cluster, shrink
 
 
 @flow(
@@ -51,6 +51,7 @@ def restore(
         BadRun: it finished, but inputs failed, or more tiles are bad than the recipe allows.
     """
     began = time.time()
+    require_cluster(cluster)
     request = make_request(source, recipe, catalog=catalog, out=out, limit=limit)
     with request.out.lock(), tags(request.collection, recipe.method.name):
         found = prepare(request, overwrite)

@@ -87,6 +87,8 @@ def reason_of(error: BaseException) -> str:
     """Why a lot is not done, in words."""
     if has_killed(error):
         return "its workers died again and again"
+    if type(error).__name__ in ("NoWorkerError", "NoValidWorkerError"):
+        return "the cluster had no worker for it any more; the same command goes on from here once there is one"
     if isinstance(error, CancelledError):
         return "the cluster was lost; the same command goes on from here once it is back"
     return " ".join(str(error).split()) or type(error).__name__

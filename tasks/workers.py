@@ -14,7 +14,7 @@ from tasks.roll_call import Crew, call_roll, visible_gpus
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["LOTS_IN_FLIGHT", "Crew", "crew_for", "hired", "shrink"]
+__all__ = ["LOTS_IN_FLIGHT", "Crew", "crew_for", "hired", "require_cluster", "shrink"]
 
 
 def crew_for(cluster: str, workers: int | None = None) -> Crew:
@@ -35,6 +35,16 @@ def crew_for(cluster: str, workers: int | None = None) -> Crew:
         with hired(cluster, workers) as (_, crew):
             return crew
     return Crew(count, place.threads, place.device, per_gpu=place.per_gpu)
+
+
+def require_cluster(cluster: str) -> None:
+    """Refuse a word that names no cluster, before anything is touched.
+
+    Raises:
+        RequestError: there is no such cluster, or its file is not one.
+    """
+    if cluster != NONE:
+        load_cluster(cluster)
 
 
 @contextmanager

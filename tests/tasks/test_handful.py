@@ -28,6 +28,10 @@ class KilledWorker(Exception):  # noqa: N818 - as Dask's
     """What Dask says of all that was in a worker when it died."""
 
 
+class NoWorkerError(Exception):
+    """What Dask says of all that waits when no worker was there for too long."""
+
+
 class Dying(Executor):
     """Does what is submitted at once, and says of some calls what a cluster would."""
 
@@ -95,6 +99,13 @@ def test_a_lost_cluster_and_an_unreadable_input_are_told(run: Run) -> None:
 
     with pytest.raises(LotsFailed, match="the cluster was lost") as failed:
         restore_handful(run, run.plan.lots, Dying(lost), lambda each: None)
+    assert not failed.value.lasting
+
+    def deserted(name: str, given: Any) -> BaseException | None:
+        return NoWorkerError() if name == "restore_lot" else None
+
+    with pytest.raises(LotsFailed, match="had no worker for it any more; the same command goes on") as failed:
+        restore_handful(run, run.plan.lots, Dying(deserted), lambda each: None)
     assert not failed.value.lasting
 
     def unreadable(name: str, given: Any) -> BaseException | None:

@@ -55,19 +55,19 @@ def _measured(source: Path) -> list[object]:
     from tasks.preparation import draft, prepare, to_survey
     from tasks.recipe import load_recipe
     from tasks.requests import make_request
-    from tasks.workers import crew_for, executor
+    from tasks.workers import hired
 
     recipe = load_recipe("identity", {"tiling.tile": SIDE, "tiling.shard": 1024})
     with tempfile.TemporaryDirectory() as out:
         began = time.monotonic()
         request = make_request(str(source), recipe, catalog=None, out=out, limit=None)
-        found, crew = prepare(request, overwrite=False), crew_for("local", None)
-        with executor("local", crew) as pool:
+        found = prepare(request, overwrite=False)
+        with hired("local") as (pool, crew):
             surveyed = survey_inputs.fn(request.collection, request.facts, to_survey(found), pool)
-        middle = time.monotonic()
-        plan, _ = draft(request, found, surveyed, crew)
-        groups, kept = groups_of(list(plan.lots)), plan.to_json()
-        seconds = time.monotonic() - middle
+            middle = time.monotonic()
+            plan, _ = draft(request, found, surveyed, crew, pool)
+            groups, kept = groups_of(list(plan.lots)), plan.to_json()
+            seconds = time.monotonic() - middle
     runs = 1 + len(groups) + sum(len(group.handfuls) for group in groups)
     tiles, peak = sum(lot.tiles for lot in plan.lots), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [len(plan.inputs), tiles, len(plan.lots), middle - began, seconds, peak, len(kept) / 1e6, runs]

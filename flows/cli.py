@@ -181,7 +181,7 @@ def plan(
     drafted, predicted = draft(request, found, surveyed, crew)
     print_plan(request, found, drafted, predicted, crew)
     require_overwrite(found, request)
-    require_room(predicted, request.out)
+    require_room(predicted, request.out, crew)
 
 
 @app.command()

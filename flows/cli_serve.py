@@ -32,7 +32,7 @@ Host = Annotated[str, typer.Option("--host", help="Address at which the server l
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Of the server and its pages.")]
 Runs = Annotated[int, typer.Option("--runs", min=1, help="How many runs may go on at the same time.")]
 PlaceOfLots = Annotated[
-    str | None, typer.Option("--cluster", help="local, none, or tcp://host:port of a Dask scheduler; default local.")
+    str | None, typer.Option("--cluster", help="local, none, a cluster file or its name, or tcp://host:port.")
 ]
 PoolName = Annotated[str, typer.Option("--pool", help="Work pool of the server.")]
 Queue = Annotated[str | None, typer.Option("--work-queue", help="Queue of the work pool.")]

@@ -11,7 +11,7 @@ from tasks.comparison.challenge import make_challenge
 from tasks.comparison.contenders import DEFAULT, Contender, suite_of
 from tasks.comparison.outcome import Outcome, write_outcome
 from tasks.doors import look_at_inputs, try_recipe
-from tasks.workers import crew_for, executor
+from tasks.workers import hired, require_cluster
 
 
 @flow(
@@ -41,17 +41,19 @@ def compare(
         tiles: tiles of each input, chosen from the smooth to the textured.
         limit: only so many inputs.
         degrade: compare on the references, spoiled: noise:SIGMA or jpeg:QUALITY.
-        cluster: "local" (processes of this machine), "none" (this process), or a Dask scheduler, tcp://host:port.
-        workers: processes of a local cluster; without it one per core, or per GPU.
+        cluster: "local" (processes of this machine), "none" (this process), the address of a Dask scheduler, a cluster
+            file, or the name of one that ships.
+        workers: processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
 
     Raises:
         RequestError: the request cannot be carried out; nothing was touched.
     """
+    require_cluster(cluster)
     chosen = contenders or suite_of(DEFAULT)
     challenge = make_challenge(source, chosen, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
-    crew, key = crew_for(cluster, workers), artifact_key(challenge.collection)
+    key = artifact_key(challenge.collection)
     with challenge.out.lock(), tags(challenge.collection, "compare"):
-        with executor(cluster, crew) as pool:
+        with hired(cluster, workers) as (pool, crew):
             subjects = look_at_inputs(challenge, pool)
             pairs = [(contender, subject) for subject in subjects for contender in chosen]
             futures = [try_recipe.submit(contender, subject, crew, pool) for contender, subject in pairs]

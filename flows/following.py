@@ -14,12 +14,12 @@ from tasks import ledger
 from tasks.catalog.inputs import InputRef
 from tasks.doors import publish_inputs, restore_lots
 from tasks.lateness import excused
-from tasks.lots import Group, groups_of
+from tasks.lots import GROUPS, HANDFULS, Group, groups_of, window_for
 from tasks.pacing import device_seconds, stopped_by
 from tasks.preparation import going_on_without
 from tasks.run import LotsFailed, Outcome, Run
 
-WINDOW = 16  # handfuls under way; more would only wait in the scheduler
+WINDOW = GROUPS + HANDFULS  # threads that wait for handfuls, at most; they begin as they are needed
 
 
 def follow(run: Run, left: Sequence[InputRef], pool: Executor) -> tuple[Run, Outcome]:
@@ -45,6 +45,7 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     open_handfuls = {group.name: len(group.handfuls) for group in groups}
     under_way: dict[PrefectFuture[Any], Group] = {}
     publishing: set[PrefectFuture[Any]] = set()
+    window = window_for(groups, run.crew.workers)
     report = Progress(run)
 
     def publish(group: Group) -> None:
@@ -54,7 +55,7 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
         following.add_done_callback(ended.put)
 
     while ahead or under_way:
-        while ahead and len(under_way) < WINDOW:
+        while ahead and len(under_way) < window:
             group, handful = ahead.popleft()
             future = restore_lots.submit(group.name, run, handful, pool)
             under_way[future] = group

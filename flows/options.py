@@ -27,8 +27,8 @@ Hours = Annotated[float | None, typer.Option("--hours", help="Device hours that 
 Quiet = Annotated[
     float | None, typer.Option("--quiet", help="Seconds for which an input must not have been written to, or it waits.")
 ]
-Cluster = Annotated[str, typer.Option("--cluster", help="local, none, or tcp://host:port of a Dask scheduler.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of a local cluster.")]
+Cluster = Annotated[str, typer.Option("--cluster", help="local, none, a cluster file or its name, or tcp://host:port.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes, jobs or pods of the cluster.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite/--resume", help="Replace results of another recipe, or go on.")]
 
 

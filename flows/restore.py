@@ -19,7 +19,7 @@ from tasks.report.page import write_report
 from tasks.report.table import bad_tiles
 from tasks.requests import make_request
 from tasks.summary import BadRun, Summary
-from tasks.workers import crew_for, executor, shrink
+from tasks.workers import hired, require_cluster, shrink
 
 
 @flow(
@@ -46,8 +46,9 @@ def restore(
         catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
         out: folder or URI for the results.
         limits: where to stop, cleanly: inputs, a deadline, device hours. What is left, the next run does.
-        cluster: "local" (processes of this machine), "none" (this process), or a Dask scheduler, tcp://host:port.
-        workers: processes of a local cluster; without it one per core, or per GPU.
+        cluster: "local" (processes of this machine), "none" (this process), the address of a Dask scheduler, a cluster
+            file, or the name of one that ships.
+        workers: processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
         overwrite: replace what another recipe, other facts or another file made.
 
     Raises:
@@ -56,14 +57,14 @@ def restore(
     """
     began = time.time()
     limits = limits.settled()
+    require_cluster(cluster)
     request = make_request(source, recipe, catalog=catalog, out=out)
-    crew = crew_for(cluster, workers)
     with request.out.lock(), tags(request.collection, recipe.method.name):
         found = put_off(prepare(request, overwrite), limits.quiet or 0).within(limits)
         give_up_stale(request, found)
-        with executor(cluster if found.left else "none", crew) as pool:
+        with hired(cluster if found.left else "none", workers) as (pool, crew):
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
-            plan, predicted = draft(request, found, surveyed, crew)
+            plan, predicted = draft(request, found, surveyed, crew, pool)
             run = undertake(request, plan, predicted, crew, str(runtime.flow_run.id))
             shrink(pool, run.crew.workers)
             with told(run, found, began):

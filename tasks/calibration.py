@@ -23,13 +23,14 @@ class Calibration:
     """What one tile costs on one worker.
 
     step: seconds of a step of its own fit. start: seconds of the whole fit of its input's network. tile: seconds of the
-    rest, once per tile: control and quality. bytes: peak memory of the fit of one tile.
+    rest, once per tile: control and quality. bytes: peak memory of the fit of one tile. free: of the worker's GPU.
     """
 
     step: float
     start: float
     tile: float
     bytes: int
+    free: int = 0
 
 
 def calibrated(
@@ -48,10 +49,11 @@ def calibrated(
     finish()
     rest = _seconds(finish)
     if not isinstance(own, Fitted):
-        return Calibration(0.0, 0.0, rest, 8 * _tensor_bytes(problem))
+        return Calibration(0.0, 0.0, rest, 8 * _tensor_bytes(problem), _free_bytes())
     start = sum(each.steps * _step_seconds(problem, each) for each in on_input)
     step = _step_seconds(problem, own) if own.steps else 0.0
-    return Calibration(step, start, rest, max(_step_bytes(problem, each) for each in (own, *on_input)))
+    peak = max(_step_bytes(problem, each) for each in (own, *on_input))
+    return Calibration(step, start, rest, peak, _free_bytes())
 
 
 def _step_seconds(problem: Problem, method: Fitted) -> float:
@@ -82,6 +84,10 @@ def _step_bytes(problem: Problem, method: Fitted) -> int:
         method.loss(running.nets, running.inputs, problem, Draw(problem.seeds), 0).sum().backward()
     weights = sum(value.nbytes for value in running.nets.weights.values())
     return 2 * sum(kept.values()) + 4 * weights + 4 * _tensor_bytes(problem)
+
+
+def _free_bytes() -> int:
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
 
 
 def _tensor_bytes(problem: Problem) -> int:

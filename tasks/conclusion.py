@@ -73,10 +73,10 @@ def _drop_shards(run: Run, published: set[str]) -> None:
 
 
 def _notice(run: Run) -> str:
-    start = run.request.recipe.learned_start()
-    if start is None:
-        return ""
-    return fallbacks(run.work, run.plan.lots, f"{start.card.name}:{start.card.id}").notice
+    start, told = run.request.recipe.learned_start(), list(run.crew.notices)
+    if start is not None:
+        told.append(fallbacks(run.work, run.plan.lots, f"{start.card.name}:{start.card.id}").notice)
+    return " ".join(filter(None, told))
 
 
 def _drop_superseded(out: Place, current: dict[str, str]) -> None:

@@ -42,7 +42,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     ("valid", pa.float64(), "share of the tile's pixels that were measured"),
     ("steps", pa.int32(), "own steps of the tile; 0 for plain inference or a direct method"),
     ("best_step", pa.int32(), "step whose estimate was kept"),
-    ("status", pa.string(), "direct, stopped, budget, diverged, out_of_memory, skipped"),
+    ("status", pa.string(), "direct, stopped, budget, diverged, out_of_memory, killed, skipped"),
     ("stop_reason", pa.string(), "in words"),
     ("first_loss", pa.float64(), "loss before the first step"),
     ("best_loss", pa.float64(), "lowest recorded loss"),

@@ -1,8 +1,7 @@
 """The thin doors to Prefect: task runs that a person sees in its UI. They call plain functions in workers, and wait."""
 
-from collections import Counter, defaultdict
-from concurrent.futures import Executor, as_completed
-from threading import Lock
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 from prefect import runtime, task
@@ -19,21 +18,17 @@ from tasks.comparison.subjects import Subject, look
 from tasks.comparison.trial import Trial, given_up, run_trial
 from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.errors import InputError
+from tasks.handful import restore_handful, safe, survey_all
 from tasks.journal import note_failed_lot, note_group, note_lot, note_published
 from tasks.learning.lesson import Lesson
 from tasks.learning.material import Material
 from tasks.learning.outcome import LearnedOutcome, conclude
 from tasks.lots import Group, inputs_of
-from tasks.pacing import LotLeft
 from tasks.plan import Lot
-from tasks.restore_lot import learn_start, restore_lot
 from tasks.run import LotsFailed, Run
 from tasks.stores.shards import TornShard
-from tasks.survey import Surveyed, survey_refs
+from tasks.survey import Surveyed
 from tasks.workers import Crew
-
-TOGETHER = 16  # inputs that a worker surveys at a time
-_learning: defaultdict[str, Lock] = defaultdict(Lock)  # by the key of an input: handfuls of one wait for its start
 
 
 def _may_help(task: Any, run: TaskRun, state: State[Any]) -> bool:
@@ -46,9 +41,7 @@ def _may_help(task: Any, run: TaskRun, state: State[Any]) -> bool:
 @task(name="survey", task_run_name="survey {collection}", cache_policy=NO_CACHE)
 def survey_inputs(collection: str, facts: Facts, refs: list[InputRef], pool: Executor) -> list[Surveyed]:
     """Scale, noise and size of every input, in the order of `refs`."""
-    some = [refs[i : i + TOGETHER] for i in range(0, len(refs), TOGETHER)]
-    futures = [pool.submit(survey_refs, collection, facts, chunk) for chunk in some]
-    return [surveyed for future in futures for surveyed in future.result()]
+    return survey_all(collection, facts, refs, pool)
 
 
 @task(
@@ -67,35 +60,7 @@ def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> 
     log = get_run_logger()
     if (runtime.task_run.run_count or 1) > 1:
         run.tally.retried()
-    left = [lot for lot in lots if not ledger.is_done(run.work, lot.id)]
-    try:
-        _learn_starts(run, left, pool)
-    except LotLeft:
-        return {}
-    futures = {pool.submit(restore_lot, run.job(lot)): lot for lot in left}
-    reasons: dict[str, str] = {}
-    lasting, verdicts = True, Counter[str]()
-    for future in as_completed(futures):
-        error = future.exception()
-        if error is None:
-            done = future.result()
-            verdicts.update(done.verdicts)
-            note_lot(log, run, futures[future], done)
-        elif not isinstance(error, LotLeft):
-            note_failed_lot(log, futures[future], error)
-            lasting &= isinstance(error, InputError)
-            reasons |= dict.fromkeys(inputs_of([futures[future]]), f"{error}" or type(error).__name__)
-    if reasons:
-        raise LotsFailed(reasons, lasting)
-    return dict(verdicts)
-
-
-def _learn_starts(run: Run, lots: list[Lot], pool: Executor) -> None:
-    """Have the network of each large input fitted once, before its lots all do it at the same time."""
-    large = {name: lot for lot in lots for name in inputs_of([lot]) if run.entry(name).grid.shards > 1}
-    for name, lot in large.items():
-        with _learning[run.entry(name).key]:
-            pool.submit(learn_start, run.job(lot), name).result()
+    return restore_handful(run, lots, pool, partial(note_lot, log, run), partial(note_failed_lot, log))
 
 
 @task(name="publish", task_run_name="publish {group.name}", retries=1, retry_delay_seconds=5, cache_policy=NO_CACHE)
@@ -112,11 +77,10 @@ def publish_inputs(group: Group, run: Run, pool: Executor) -> list[str]:
     clipped: dict[str, dict[str, int]] = {}
     for name, future in futures.items():
         try:
-            published = future.result()
+            published = safe(future, pool, complete_input, jobs[name])
         except TornShard as torn:
             log.warning("%s", torn, extra={"input": name})
-            for lot in lots:
-                note_lot(log, run, lot, pool.submit(restore_lot, run.job(lot)).result())
+            restore_handful(run, tuple(lots), pool, partial(note_lot, log, run), partial(note_failed_lot, log))
             published = pool.submit(complete_input, jobs[name]).result()
         note_published(run, name, published.bytes_written, published.clipped)
         clipped |= {name: published.clipped} if any(published.clipped.values()) else {}

@@ -47,13 +47,21 @@ class Forecast:
     seconds: float
 
 
-def calibrate(entries: list[InputPlan], facts: Facts, recipe: Recipe, collection: str, crew: Crew) -> Calibration:
-    """Measure one tile of the input whose tiles are largest; all zero where every tile that was tried is empty."""
-    entry = max(entries, key=lambda each: math.prod(each.grid.window_shape))
+def dearest(entries: list[InputPlan]) -> InputPlan:
+    """The input whose tiles are largest."""
+    return max(entries, key=lambda each: math.prod(each.grid.window_shape))
+
+
+def calibrate(entry: InputPlan, facts: Facts, recipe: Recipe, collection: str, crew: Crew) -> Calibration:
+    """Measure one tile of an input; all zero where every tile that was tried is empty. For a worker of the crew.
+
+    Where only a plan is printed, this process stands in for a worker, and its device for theirs.
+    """
     tile = _full_tile(entry, facts, recipe, collection)
     if tile is None:
         return Calibration(0.0, 0.0, 0.0, 0)
-    treatment = treatment_of(recipe, facts, batch=1, device=crew.device)
+    device = crew.device if torch.cuda.is_available() else "cpu"
+    treatment = treatment_of(recipe, facts, batch=1, device=device)
     problem, _ = make_problem([tile.window], treatment.method, treatment.device)
     own = (treatment.method,) if isinstance(treatment.method, Direct) else ()
 
@@ -77,8 +85,8 @@ def batch_size(recipe: Recipe, calibration: Calibration, crew: Crew) -> int:
         return DIRECT_BATCH
     if crew.device == "cpu":
         return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // max(1, calibration.bytes)))
-    free, _ = torch.cuda.mem_get_info()
-    return max(1, min(LARGEST_BATCH, int(MEMORY_SHARE * free / max(1, calibration.bytes))))
+    free = MEMORY_SHARE * calibration.free / crew.per_gpu
+    return max(1, min(LARGEST_BATCH, int(free / max(1, calibration.bytes))))
 
 
 def forecast(plan: Plan, left: list[Lot], recipe: Recipe, calibration: Calibration, crew: Crew) -> Forecast:
@@ -106,17 +114,18 @@ def forecast(plan: Plan, left: list[Lot], recipe: Recipe, calibration: Calibrati
     )
 
 
-def require_room(predicted: Forecast, out: Place) -> None:
+def require_room(predicted: Forecast, out: Place, crew: Crew) -> None:
     """Refuse what cannot fit.
 
     Raises:
         RequestError: memory or disk are too small, with the numbers.
     """
-    memory = int(psutil.virtual_memory().available * 0.9)
+    memory = crew.memory or int(psutil.virtual_memory().available * 0.9)
     if predicted.worker_bytes > memory:
+        where = "a worker of this cluster may use" if crew.memory else "this machine has"
         raise RequestError(
-            f"A worker needs {size(predicted.worker_bytes)}, and this machine has {size(memory)} free; set a smaller "
-            "tiling.tile or tiling.shard, or a cheaper method."
+            f"A worker needs {size(predicted.worker_bytes)}, and {where} {size(memory)}; set a smaller tiling.tile or "
+            "tiling.shard, or a cheaper method."
         )
     disk, wanted = out.free_bytes(), predicted.work_bytes + predicted.image_bytes
     if disk is not None and wanted > disk:
@@ -127,9 +136,10 @@ def require_room(predicted: Forecast, out: Place) -> None:
 
 
 def workers_that_fit(predicted: Forecast, crew: Crew) -> int:
-    """Workers whose memory fits together, at least one."""
+    """Workers that have a lot and, where they share this machine, whose memory fits together; at least one."""
     memory = psutil.virtual_memory().available * MEMORY_SHARE
-    return max(1, min(crew.workers, predicted.lots, int(memory / max(1, predicted.worker_bytes))))
+    fitting = crew.workers if crew.memory else int(memory / max(1, predicted.worker_bytes))
+    return max(1, min(crew.workers, predicted.lots, fitting))
 
 
 def size(count: float) -> str:

@@ -81,6 +81,24 @@ def begin(work: Place, lot: str) -> int:
     return attempt
 
 
+def was_begun(work: Place, lot: str, times: int) -> bool:
+    """Whether a lot was begun at least so often."""
+    return work.exists(f"{ATTEMPTS}/{lot}.{times}")
+
+
+def note_death(work: Place, lot: str, reason: str) -> None:
+    """Note that a lot ended the process that it had for itself, so that no night tries it for ever."""
+    work.write(f"{ATTEMPTS}/{lot}.died.{len(deaths(work, lot)) + 1}", reason.encode())
+
+
+def deaths(work: Place, lot: str) -> list[str]:
+    """The reasons of such deaths, in order."""
+    found: list[str] = []
+    while work.exists(name := f"{ATTEMPTS}/{lot}.died.{len(found) + 1}"):
+        found.append(work.read(name).decode())
+    return found
+
+
 def joined(tables: Iterable[pa.Table]) -> bytes:
     """Several lots' rows as one Parquet file."""
     return _parquet(pa.concat_tables(table.replace_schema_metadata(SCHEMA.metadata) for table in tables))

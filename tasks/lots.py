@@ -1,5 +1,6 @@
 """Shards -> lots -> handfuls: what a worker restores together, and what a Prefect task run holds. Never measured."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -37,6 +38,10 @@ def lots_for(entries: list[InputPlan], method: Method, recipe: Recipe, batch: in
     ]
 
 
+WINDOW = 16  # handfuls under way, at least
+AHEAD = 3  # lots under way per worker: two in it, and one for the moment in which one of them is done
+
+
 @dataclass(frozen=True)
 class Group:
     """Inputs that are published by one task run, and the lots that it waits for, in handfuls of one task run each."""
@@ -52,6 +57,13 @@ def groups_of(lots: list[Lot]) -> list[Group]:
     per_group, per_handful = -(-len(bundles) // GROUPS), max(1, -(-len(lots) // HANDFULS))
     together = [bundles[i : i + per_group] for i in range(0, len(bundles), per_group or 1)]
     return [_group(list(chain.from_iterable(some)), per_handful) for some in together]
+
+
+def window_for(groups: list[Group], workers: int) -> int:
+    """Handfuls to be under way at once: few, so that Prefect has little to do, but enough that no worker waits."""
+    handfuls = [len(handful) for group in groups for handful in group.handfuls]
+    lots = sum(handfuls) / max(1, len(handfuls))
+    return max(WINDOW, math.ceil(AHEAD * workers / max(1.0, lots)))
 
 
 def inputs_of(lots: Iterable[Lot]) -> tuple[str, ...]:

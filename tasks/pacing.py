@@ -11,8 +11,10 @@ from threading import Lock
 from typing import Any
 
 from tasks.limits import Limits
+from tasks.lone_lots import learn_alone, restore_alone
 from tasks.restore_lot import LotJob, learn_start, restore_lot
 
+RESTORES = (restore_lot, restore_alone)
 AHEAD = 3  # lots handed on per worker: two in it, and one that waits, so that no worker does
 
 
@@ -65,12 +67,12 @@ class Paced(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Hand on work, now or when its turn comes."""
-        if fn not in (restore_lot, learn_start):
+        if fn not in (*RESTORES, learn_start, learn_alone):
             return self.pool.submit(fn, *args, **kwargs)
         job: LotJob = args[0]
         with self._lock:
             self._calls += 1
-            call = _Call(job.lot.id, self._calls, fn, args, job.lot.tiles if fn is restore_lot else 0)
+            call = _Call(job.lot.id, self._calls, fn, args, job.lot.tiles if fn in RESTORES else 0)
             heapq.heappush(self._waiting, call)
         self._hand_on()
         return call.promise

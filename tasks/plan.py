@@ -117,6 +117,7 @@ class Plan:
     inputs: tuple[InputPlan, ...]
     lots: tuple[Lot, ...]
     rejected: dict[str, str] = field(default_factory=dict)  # inputs that cannot be read, and why
+    threads: int = 1  # of torch in every worker, whatever crew goes on: they decide the last bits
 
     def input(self, name: str) -> InputPlan:
         """An input by its name."""

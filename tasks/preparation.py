@@ -1,10 +1,12 @@
 """Request -> Run: what stands in the way is refused, what was begun is taken up, what is new gets a plan."""
 
+from concurrent.futures import Executor
 from dataclasses import replace
 
 from tasks import ledger
 from tasks.catalog.inputs import InputRef
-from tasks.forecast import Forecast, batch_size, calibrate, forecast, require_room, workers_that_fit
+from tasks.forecast import Forecast, batch_size, calibrate, dearest, forecast, require_room, workers_that_fit
+from tasks.handful import measured
 from tasks.plan import PLAN, InputPlan, Plan
 from tasks.planning import make_plan, plan_input, without
 from tasks.requests import Request
@@ -42,8 +44,13 @@ def to_survey(found: Standing) -> list[InputRef]:
     return [ref for ref in found.left if ref.name not in known]
 
 
-def draft(request: Request, found: Standing, surveyed: list[Surveyed], crew: Crew) -> tuple[Plan, Forecast]:
+def draft(
+    request: Request, found: Standing, surveyed: list[Surveyed], crew: Crew, pool: Executor | None = None
+) -> tuple[Plan, Forecast]:
     """The plan and what is left of it will cost.
+
+    Args:
+        pool: where a tile is measured; without it in this process.
 
     Raises:
         RequestError: the recipe does not suit the inputs.
@@ -54,8 +61,10 @@ def draft(request: Request, found: Standing, surveyed: list[Surveyed], crew: Cre
     if not known:
         empty = make_plan(request, [], rejected, 1, found.begun)
         return empty, Forecast(0, 0, 0, 0, 0, 0.0)
-    calibration = calibrate(list(known), request.facts, request.recipe, request.collection, crew)
+    given = (dearest(list(known)), request.facts, request.recipe, request.collection, crew)
+    calibration = calibrate(*given) if pool is None else measured(pool, *given)
     plan = make_plan(request, entries, rejected, batch_size(request.recipe, calibration, crew), found.begun)
+    plan = replace(plan, threads=found.begun.threads if found.begun else crew.threads)
     left = ledger.left(plan, request.work) if found.begun else list(plan.lots)
     return plan, forecast(plan, left, request.recipe, calibration, crew)
 
@@ -67,7 +76,7 @@ def undertake(request: Request, plan: Plan, predicted: Forecast, crew: Crew, id:
         RequestError: memory or disk do not suffice.
     """
     if plan.lots:
-        require_room(predicted, request.out)
+        require_room(predicted, request.out, crew)
         request.work.write(PLAN, plan.to_json())
     return Run(id, request, plan, replace(crew, workers=workers_that_fit(predicted, crew)))
 

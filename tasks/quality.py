@@ -82,7 +82,7 @@ def verdict(row: dict[str, Any], method: Method, limits: Tolerance = TOLERANCE) 
     """good, suspect or failed, and why; of a complete row of the convergence table."""
     if row["status"] == "skipped":
         return "empty", "nothing was measured here, or one value only; copied through"
-    if row["status"] in ("diverged", "out_of_memory"):
+    if row["status"] in ("diverged", "out_of_memory", "killed"):
         return "failed", row["stop_reason"]
     reasons = _reasons(row, method, limits)
     return ("suspect", "; ".join(reasons)) if reasons else ("good", "")

@@ -91,6 +91,12 @@ def restore_both(
     return [found[place] for place in range(len(tiles))]
 
 
+def given_up(tile: Tile, reason: str) -> Restored:
+    """A tile that cannot be restored: its measurement, and why."""
+    row = {"status": "killed", "stop_reason": reason, "steps": 0, "best_step": 0, "valid": _valid(tile)}
+    return Restored(tile, _unmeasured_as_nan(tile, tile.window.raw), row | {"start": "none", "seconds": 0.0})
+
+
 def _batches(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> Iterator[tuple[list[int], _Batch]]:
     """The tiles that hold something, fitted in batches of one shape; each with the places of its tiles."""
     full = [place for place, tile in enumerate(tiles) if not tile.is_empty]

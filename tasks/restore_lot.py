@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -32,7 +32,7 @@ from tasks.treatment import Treatment, treatment_of
 if TYPE_CHECKING:
     import xarray as xr
 
-_COMPUTING = threading.Lock()  # a worker holds two lots: one computes while the other reads or writes
+COMPUTING = threading.Lock()  # a worker holds two lots: one computes while the other reads or writes
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,15 @@ class LotJob:
     threads: int = 1
 
 
-def restore_lot(job: LotJob) -> LotDone:
+Restoring = Callable[[list[Tile], dict[str, Start], Treatment, dict[int, Pixels]], list[Restored]]
+
+
+def restore_lot(job: LotJob, restore: Restoring = restore_tiles) -> LotDone:
     """Restore a lot and commit it. A lot that is done already is left alone.
+
+    Args:
+        job: the lot.
+        restore: how its tiles are restored, in the words of restore_tiles.
 
     Raises:
         InputError: an input of the lot cannot be read.
@@ -59,22 +66,22 @@ def restore_lot(job: LotJob) -> LotDone:
     """
     began, was_done = time.monotonic(), ledger.is_done(job.work, job.lot.id)
     with heard() as said:
-        _restore(job)
+        _restore(job, restore)
     rows = ledger.record(job.work, job.lot.id).rows
     return lot_done(job.lot.id, rows, 0.0 if was_done else time.monotonic() - began, said)
 
 
-def _restore(job: LotJob) -> None:
+def _restore(job: LotJob, restore: Restoring) -> None:
     if not ledger.is_done(job.work, job.lot.id):
         attempt = ledger.begin(job.work, job.lot.id)
         arrays = {entry.name: open_input(entry.uri, job.facts) for entry in job.entries}
         tiles = list(_tiles(job, arrays))
         references = dict(_references(job, tiles))
-        with _COMPUTING:
+        with COMPUTING:
             torch.set_num_threads(job.threads)
             treatment = treatment_of(job.recipe, job.facts, job.lot.batch, job.device)
             starts = dict(_starts(job, arrays, tiles, treatment))
-            restored = restore_tiles(tiles, starts, treatment, references)
+            restored = restore(tiles, starts, treatment, references)
         _commit(job, restored, attempt)
 
 
@@ -116,7 +123,7 @@ def learn_start(job: LotJob, name: str) -> None:
     if not treatment.input_methods or kept_start(job.work, entry) is not None:
         return
     windows = mosaics(entry, open_input(entry.uri, job.facts), job.recipe.seed, job.collection)
-    with _COMPUTING:
+    with COMPUTING:
         torch.set_num_threads(job.threads)
         start = input_start(windows, treatment)
     keep_start(job.work, entry, start)

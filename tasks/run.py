@@ -64,7 +64,7 @@ class Run:
             lot=lot,
             entries=tuple(self.plan.input(name) for name in inputs_of([lot])),
             device=self.crew.device,
-            threads=self.crew.threads,
+            threads=self.plan.threads,
         )
 
 

@@ -83,7 +83,7 @@ def _rows(out: Place) -> pd.DataFrame:
         for name in (out / CONVERGENCE).names()
     ]
     rows = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
-    rows = rows[~rows["status"].isin(["skipped", "diverged", "out_of_memory"])]
+    rows = rows[~rows["status"].isin(["skipped", "diverged", "out_of_memory", "killed"])]
     if rows.empty:
         raise RequestError(
             f"'{out.uri}' holds no restored tile; give OUT/<collection>, as `selfmend restore` named it."

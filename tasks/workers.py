@@ -1,119 +1,112 @@
-"""Where lots run: this process, a Dask cluster of this machine, or a running Dask scheduler. One Executor for all."""
+"""Where lots run: this process, or a cluster that some kind of tasks/clusters/ gives. One Executor for all."""
 
 import logging
-import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import psutil
+from tasks.clusters import HERE, NONE, load_cluster
+from tasks.clusters._cluster import LOTS_IN_FLIGHT, Cluster, Unavailable, lot_resources
+from tasks.roll_call import Crew, call_roll, visible_gpus
 
-from tasks.errors import RequestError
+if TYPE_CHECKING:
+    from distributed import Client
 
-# Without these a cluster can wait for ever after workers have died: see DECISIONS.md, "Dask settings".
-SETTINGS = {
-    "distributed.deploy.lost-worker-timeout": "300s",
-    "distributed.scheduler.no-workers-timeout": "300s",
-    "distributed.scheduler.allowed-failures": 3,
-    "distributed.worker.daemon": True,
-}
-LOTS_IN_FLIGHT = 2  # per worker: one reads or writes while the other computes, under a lock
-
-
-@dataclass(frozen=True)
-class Crew:
-    """How many worker processes, with how many torch threads each, on which devices."""
-
-    workers: int
-    threads: int
-    device: str  # cpu or cuda
+__all__ = ["LOTS_IN_FLIGHT", "Crew", "crew_for", "hired", "require_cluster", "shrink"]
 
 
 def crew_for(cluster: str, workers: int | None = None) -> Crew:
-    """The crew for a cluster: on a CPU one single-threaded process per core, with CUDA one process per GPU.
+    """The crew of a cluster, without starting one: for a plan that is only printed. A running scheduler is asked.
 
-    One thread per process is measured best on a CPU (benchmarks/results/batch.md), and the number of threads decides
-    the last bits of a result, so it must not depend on how many workers there are.
+    On a CPU one single-threaded process per core, with CUDA one process per GPU. One thread per process is measured
+    best on a CPU (benchmarks/results/batch.md), and the number of threads decides the last bits of a result, so it must
+    not depend on how many workers there are.
+
+    Raises:
+        RequestError: there is no such cluster.
     """
-    gpus = _gpus()
-    count = 1 if cluster == "none" else workers or gpus or len(os.sched_getaffinity(0))
-    return Crew(count, 1, "cuda" if gpus else "cpu")
+    if cluster == NONE:
+        return Crew(1, 1, "cuda" if visible_gpus() else "cpu")
+    place = load_cluster(cluster)
+    count = place.expected(workers)
+    if count is None:
+        with hired(cluster, workers) as (_, crew):
+            return crew
+    return Crew(count, place.threads, place.device, per_gpu=place.per_gpu)
 
 
-def _gpus() -> int:
-    import torch
+def require_cluster(cluster: str) -> None:
+    """Refuse a word that names no cluster, before anything is touched.
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    Raises:
+        RequestError: there is no such cluster, or its file is not one.
+    """
+    if cluster != NONE:
+        load_cluster(cluster)
 
 
 @contextmanager
-def executor(cluster: str, crew: Crew) -> Iterator[Executor]:
-    """Where to submit lots.
+def hired(cluster: str, workers: int | None = None) -> Iterator[tuple[Executor, Crew]]:
+    """Where to submit lots, and who will do them.
 
     Args:
-        cluster: "none" runs in this process, "local" starts a cluster of processes, "tcp://host:port" uses a scheduler.
-        crew: how many processes a local cluster has.
+        cluster: "none" runs in this process, "local" in processes of this machine; otherwise the address of a Dask
+            scheduler, a cluster file or the name of one that ships.
+        workers: how many, in place of what the cluster's file says.
 
     Raises:
-        RequestError: the scheduler does not answer, or the word is none of these.
+        RequestError: there is no such cluster, it cannot be had, or its workers are not of this version.
     """
-    if cluster == "none":
+    if cluster == NONE:
         pool = ThreadPoolExecutor(1, thread_name_prefix="lot")
         try:
-            yield pool
+            yield pool, crew_for(NONE)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # whoever is interrupted does not wait for lots to come
-    elif cluster == "local":
-        yield from _local(crew)
-    elif "://" in cluster:
-        yield from _remote(cluster)
-    else:
-        raise RequestError(
-            f"--cluster {cluster} is not known: give 'local', 'none', or the address of a Dask scheduler such as "
-            "tcp://host:8786."
-        )
-
-
-def _local(crew: Crew) -> Iterator[Executor]:
-    import dask
-    from distributed import Client, LocalCluster
-
+        return
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it tells the closing of each of its parts
-    per_worker = int(psutil.virtual_memory().total * 0.9 / crew.workers)
-    with (
-        dask.config.set(SETTINGS),
-        LocalCluster(
-            n_workers=crew.workers,
-            threads_per_worker=LOTS_IN_FLIGHT,
-            processes=True,
-            memory_limit=per_worker,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=40,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client.get_executor(pure=False)
+    place = load_cluster(cluster)
+    notices: tuple[str, ...] = ()
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(_manned(place, workers))
+        except Unavailable as error:
+            if place.fallback != HERE:
+                raise
+            place, workers, notices = load_cluster(HERE), None, (f"{error} This machine did the work instead.",)
+            client = stack.enter_context(_manned(place, workers))
+        crew = _crew(client, place, workers)
+        crew = replace(crew, notices=(*notices, *crew.notices))
+        owned = {"resources": lot_resources()} if crew.owned else {}
+        yield client.get_executor(pure=False, **owned), crew
 
 
 def shrink(pool: Executor, workers: int) -> None:
-    """Fewer processes for a local cluster, where so many as there are cores would not fit into memory."""
+    """Fewer workers of a cluster that this process started, where not all would fit into memory, or have a lot."""
     cluster = getattr(getattr(pool, "_client", None), "cluster", None)
-    if cluster is not None and len(cluster.workers) > workers:
-        cluster.scale(workers)
+    if len(getattr(cluster, "plan", ())) > workers:
+        cluster.scale(workers)  # type: ignore[union-attr]
 
 
-def _remote(address: str) -> Iterator[Executor]:
-    import dask
-    from distributed import Client
-
-    with dask.config.set(SETTINGS):
+@contextmanager
+def _manned(place: Cluster, workers: int | None) -> Iterator["Client"]:
+    """A client whose cluster has a worker."""
+    with place.client(workers) as client:
         try:
-            client = Client(address, timeout=20, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise RequestError(
-                f"No Dask scheduler answers at {address} ({error}); start one or leave --cluster out."
+            client.wait_for_workers(1, timeout=60 * place.patience)
+        except TimeoutError:
+            raise Unavailable(
+                f"No worker came within {place.patience:g} minutes ({place.summary}); look there, or raise `patience`."
             ) from None
-        with client:
-            yield client.get_executor(pure=False)
+        yield client
+
+
+def _crew(client: "Client", place: Cluster, workers: int | None) -> Crew:
+    """Workers that this installation started on this machine need not be asked."""
+    if place.is_here:
+        gpus = place.device == "cuda"
+        return Crew(place.expected(workers) or 1, place.threads, place.device, per_gpu=place.per_gpu, owned=gpus)
+    crew = call_roll(client, place.threads, place.per_gpu)
+    return replace(crew, workers=max(crew.workers, place.expected(workers) or 0))

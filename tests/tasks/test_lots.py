@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.grids import balanced, grid_for
-from tasks.lots import GROUPS, groups_of, inputs_of, lots_for
+from tasks.lots import GROUPS, groups_of, inputs_of, lots_for, window_for
 from tasks.plan import ChannelNoise, InputPlan, Survey
 from tasks.recipe import load_recipe
 from tasks.tiling import Five
@@ -52,6 +52,17 @@ def _check_task_runs(lots: list) -> None:
     owners = [group.name for group in groups for _ in group.inputs]
     assert len({(name, group.name) for group in groups for name in group.inputs}) == len(owners)
     assert set(inputs_of(lots)) == {name for group in groups for name in group.inputs}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 64, 200])
+@pytest.mark.parametrize("count", [3, 300, 2000, 60000])
+def test_no_worker_waits_for_lots(count: int, workers: int) -> None:
+    shapes: list[Five] = [(1, 1, 1, 64, 64)]
+    groups = groups_of(lots_for([entry("i", shapes[0])], RECIPE.restoration(), RECIPE, 1) * count)
+    sizes = [len(handful) for group in groups for handful in group.handfuls]
+    under_way = sum(sizes[: window_for(groups, workers)])
+    assert under_way >= min(count, 2 * workers)
+    assert window_for(groups, 1) == 16  # no more task runs at once than there is need for
 
 
 @given(st.integers(1, 20000), st.integers(16, 512))

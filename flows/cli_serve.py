@@ -97,6 +97,7 @@ def _serve(declared: "list[Declared]", runs: int, url: str, alone: bool) -> None
         f"Pages: {url.removesuffix('/api')} (Ctrl-C ends; what is not finished goes on next time)", soft_wrap=True
     )
     signal.signal(signal.SIGINT, signal.default_int_handler)  # Prefect ends its runs before it ends itself
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # also until its runner listens
     serve_all(declared, runs, alone)
 
 

@@ -38,9 +38,9 @@ def serve_all(declared: list[Declared], runs: int, alone: bool) -> None:
     if alone:
         _end(deployments, Crashed(message=f"The service that ran this was killed. {LOSSLESS}"))
     runner = _Service(limit=runs)
-    for each in deployments:
-        runner.add_deployment(each)
     try:
+        for each in deployments:
+            runner.add_deployment(each)
         asyncio.run(runner.start())
     except KeyboardInterrupt:
         pass

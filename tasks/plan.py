@@ -118,6 +118,7 @@ class Plan:
     lots: tuple[Lot, ...]
     rejected: dict[str, str] = field(default_factory=dict)  # inputs that cannot be read, and why
     threads: int = 1  # of torch in every worker, whatever crew goes on: they decide the last bits
+    start: str | None = None  # id of the learned start that every fit begins from
 
     def input(self, name: str) -> InputPlan:
         """An input by its name."""

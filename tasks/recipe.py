@@ -149,12 +149,15 @@ class Recipe(_Choices):
         """The stopper, or None where the method's own counts."""
         return joined(self.stopper)
 
-    def digest(self) -> str:
-        """Names the choices that pixels depend on: 12 hexadecimal digits."""
+    def digest(self, start: str | None) -> str:
+        """Names the choices that pixels depend on: 12 hexadecimal digits.
+
+        Args:
+            start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
+        """
         chosen = self.model_dump(mode="json", exclude={"bad_tiles", "method"})
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
-        start = self.learned_start()
-        chosen["start"] = "random" if start is None else start.card.id
+        chosen["start"] = start or "random"
         return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 

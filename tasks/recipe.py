@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
-from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
-from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_method, chosen_rung
+from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
@@ -116,9 +115,7 @@ class Recipe(_Choices):
 
     def controls(self) -> tuple[Direct, ...]:
         """The classical methods that make up the control; the method itself is none of them."""
-        names = {"classical": ("nlm", "dct"), "none": ()}.get(self.control, (self.control,))
-        made = (known_methods()[name]() for name in names if name != self.method.name)
-        return tuple(each for each in made if isinstance(each, Direct))
+        return chosen_controls(self.control, self.method.name)
 
     def restoration(self) -> Method:
         """The method with its fields checked.

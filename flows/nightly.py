@@ -13,6 +13,7 @@ from tasks.night import BadNight, Night, Row, asked_for, failed_row, left_row, r
 from tasks.recipe import Recipe
 from tasks.stores.place import Place
 from tasks.summary import BadRun
+from tasks.workers import require_cluster
 
 QUIET = 60.0  # seconds for which an input must not have been written to
 
@@ -38,15 +39,17 @@ def nightly(
         out: folder or URI for the results.
         limits: where the night ends, cleanly: a deadline, device hours, inputs. What is left, the next night does.
         cluster: where lots run: "local", "none", a scheduler's address, or a cluster file.
-        workers: processes of a local cluster; without it one per core, or per GPU.
+        workers: processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
         notify: Prefect's notification blocks that get the summary, such as slack-webhook/facility.
 
     Raises:
-        RequestError: a collection or a notification block is not known, or the deadline has passed; nothing was begun.
+        RequestError: a collection, cluster or notification block is not known, or the deadline has passed; nothing
+            was begun.
         BadNight: some collections failed; all others were done.
     """
     began = time.time()
     limits = limits.settled()
+    require_cluster(cluster)
     blocks = notifiers(notify or [])
     rows: list[Row] = []
     for name in asked_for(collections, catalog):

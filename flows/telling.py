@@ -49,7 +49,7 @@ def told(run: Run, found: Standing, began: float) -> Iterator[None]:
             yield
         except BaseException as error:
             log.error("Run of '%s' ends early: %s %s", plan.collection, type(error).__name__, error)
-            measure(run, "crashed", began)
+            measure(run, "crashed" if isinstance(error, Exception) else "stopped", began)  # Ctrl-C, a signal
             raise
 
 

@@ -112,8 +112,9 @@ class Night:
         """The night in a line."""
         tiles, inputs = sum(row.tiles for row in self.rows), sum(row.inputs for row in self.rows)
         late = sum(len(row.late) for row in self.rows)
-        told = f"{len(self.rows)} collections: {inputs} inputs published, {tiles} tiles restored, {self.seconds:.0f} s."
-        told += f" {late} inputs are late, and left for the next night." if late else ""
+        what = "1 collection" if len(self.rows) == 1 else f"{len(self.rows)} collections"
+        told = f"{what}: {inputs} inputs published, {tiles} tiles restored, {self.seconds:.0f} s."
+        told += f" Late, and left for the next night: {late}." if late else ""
         told += f" The rest is left for the next night, for {STOPPED[self.stopped]}." if self.stopped else ""
         return told + (f" Failed: {', '.join(self.failed)}." if self.failed else "")
 

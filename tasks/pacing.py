@@ -12,10 +12,10 @@ from typing import Any
 
 from tasks.limits import Limits
 from tasks.lone_lots import learn_alone, restore_alone
+from tasks.lots import AHEAD
 from tasks.restore_lot import LotJob, learn_start, restore_lot
 
 RESTORES = (restore_lot, restore_alone)
-AHEAD = 3  # lots handed on per worker: two in it, and one that waits, so that no worker does
 
 
 class LotLeft(Exception):  # noqa: N818 - what became of it

@@ -78,8 +78,8 @@ class Summary:
         failed = f"; {len(self.failed)} failed" if self.failed else ""
         tiles = f": {self.tiles} tiles ({counts})" if self.tiles else ""
         told = f"{self.collection}: {self.published} inputs published{before}{failed}{tiles} in {self.seconds:.0f} s."
-        late = f" {len(self.late)} are late, and left for the next run." if self.late else ""
-        stopped = f" {self.left} are left for the next run, for {STOPPED[self.stopped]}." if self.stopped else ""
+        late = f" Late, and left for the next run: {len(self.late)}." if self.late else ""
+        stopped = f" Left for the next run, for {STOPPED[self.stopped]}: {self.left}." if self.stopped else ""
         return f"{told}{late}{stopped}"
 
     def to_json(self) -> bytes:

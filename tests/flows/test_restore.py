@@ -66,6 +66,15 @@ def test_a_run_on_a_local_cluster_is_seen_in_prefect(server: dict[str, str], sta
         each["type"] for each in asked(server, "artifacts/filter", {"flow_runs": {"id": {"any_": [flows[0]["id"]]}}})
     }
     assert kinds >= {"progress", "table", "markdown"}
+    assert set(flows[0]["tags"]) >= {collection.name, "zs_n2n"}  # type: ignore[call-overload]
+    journal = [json.loads(line) for line in (collection / "logs" / f"{flows[0]['id']}.jsonl").read_text().splitlines()]
+    assert {line["collection"] for line in journal} == {collection.name}
+    assert sum(line["tiles"] for line in journal if "lot" in line and "verdicts" in line) == len(table)
+    assert {line["input"] for line in journal if "bytes" in line} == {"in"}
+    assert journal[-1]["state"] == "completed"
+    metrics = (collection / "metrics.prom").read_text()
+    assert f'selfmend_run_state{{collection="{collection.name}",state="completed"}} 1.0' in metrics
+    assert f'selfmend_inputs{{collection="{collection.name}",state="published"}} 1.0' in metrics
 
 
 @pytest.mark.slow
@@ -112,6 +121,8 @@ def test_ctrl_c_ends_with_130_and_loses_nothing(server: dict[str, str], stack: P
     assert "Nothing is lost" in errors
     assert "Traceback" not in errors
     assert lots_done(tmp_path / "out")
+    (metrics,) = (tmp_path / "out").glob("*/metrics.prom")
+    assert 'state="stopped"} 1.0' in metrics.read_text()
 
 
 def test_a_second_run_on_one_output_is_told(server: dict[str, str], stack: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,12 +38,14 @@ from il_models.noise import inverse_stabilised
 from il_models.problem import Problem
 from il_models.risk import STARTED_SHARE, best_share, mixture
 from tasks.adaptation import begun_at, climb, fit_from
+from tasks.grids import grid_for
 from tasks.quality import control_of, estimate_of
+from tasks.recipe import Recipe
 from tasks.registry.suited import BUNDLED, start_for
 
-SIDE = 256
-CONTROLS = (NonLocalMeans(), SlidingCosine())
+CONTROLS = Recipe().controls()
 LADDER = (NoiseTuning(), GainTuning())
+Place = tuple[Any, ...]  # an index into the pixels of a picture
 TUNED: dict[str, FromStart] = {"gains, guarded": GainTuning(), "all weights, guarded": SureTuning()}
 
 
@@ -140,16 +143,23 @@ def measured(case: Case, only: list[str]) -> dict[str, tuple[float, float]]:
 
 
 def default(problem: Problem, start: Nets) -> Tensor:
-    """Ladder for the picture, start and control by risk in tiles of 256 x 256: the default recipe without halos."""
+    """Ladder for the picture, start and control by risk in tiles: the default recipe, whose tiles are cut here."""
     x, start = problem.y.clone(), climb(problem, LADDER, start, CONTROLS).nets or start
-    for top in range(0, x.shape[-2], SIDE):
-        for left in range(0, x.shape[-1], SIDE):
-            box = (..., slice(top, top + SIDE), slice(left, left + SIDE))
-            tile = replace(problem, y=problem.y[box], mask=problem.mask[box])
-            own = estimate_of(tile, fit(tile, Pretrained(), start=start), Pretrained())
-            control = control_of(tile, CONTROLS)
-            x[box] = mixture(own, control, best_share(tile, own, control, STARTED_SHARE)).x
+    for tile, core, within in tiles_of(problem):
+        own = estimate_of(tile, fit(tile, Pretrained(), start=start), Pretrained())
+        control = control_of(tile, CONTROLS)
+        x[core] = mixture(own, control, best_share(tile, own, control, STARTED_SHARE, knowing=False)).x[within]
     return x
+
+
+def tiles_of(problem: Problem) -> Iterator[tuple[Problem, Place, Place]]:
+    """Windows of the default recipe, with the place of what a tile owns in the picture, and in the window."""
+    grid = grid_for((1, 1, 1, *problem.y.shape[-2:]), Pretrained(), Recipe())
+    for tile in range(grid.tiles):
+        core, window = grid.tile_core(tile), grid.tile_window(tile)
+        box: Place = (..., *window.slices[3:])
+        part = padded(replace(problem, y=problem.y[box], mask=problem.mask[box]))
+        yield part, (..., *core.slices[3:]), (..., *core.within(window)[3:])
 
 
 def padded(problem: Problem) -> Problem:

@@ -50,8 +50,10 @@ def is_better(
     """
     power = mean(problem.noise.sigma(base[1].x) ** 2, problem.mask).clamp(min=1e-30)
     full = _gain(_stein(problem, base[1]) - _stein(problem, adapted[1]), problem.mask, power)
-    hidden = _gain_where_hidden(problem, method, base[0], adapted[0], power)
-    return full.exceeds(RESOLUTION) & hidden.exceeds(RESOLUTION) & (problem.noise.colour <= WHITE)
+    promised = full.exceeds(RESOLUTION) & (problem.noise.colour <= WHITE)
+    if not bool(promised.any()):
+        return promised  # the other witness takes eight times as long
+    return promised & _gain_where_hidden(problem, method, base[0], adapted[0], power).exceeds(RESOLUTION)
 
 
 def _stein(problem: Problem, estimate: Estimate) -> Float[Tensor, "b c h w"]:

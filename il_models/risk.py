@@ -88,14 +88,25 @@ def sure(problem: Problem, estimate: Estimate) -> Float[Tensor, " b"]:
     return mean((problem.y - estimate.x) ** 2 - sigma**2 + 2 * estimate.slope, estimate.known(problem.mask))
 
 
-def best_share(problem: Problem, one: Estimate, other: Estimate, usual: float = USUAL_SHARE) -> Float[Tensor, " b"]:
+def best_share(
+    problem: Problem, one: Estimate, other: Estimate, usual: float = USUAL_SHARE, knowing: bool = True
+) -> Float[Tensor, " b"]:
     """The weight w of `one` for which w x + (1 - w) x' has the least estimated risk, per tile, between 0 and 1.
 
     The risk of the mixture is a parabola in w (Leung and Barron, IEEE TIT 2006, on mixing by unbiased risk). It is held
     to `usual` as firmly as SURE can be wrong, so that two estimates of much the same risk are averaged; the worse `one`
     is, the less it is held there, and not at all where it is HOPELESS. 1 where
-    there is no noise, or where a slope is not finite. 0 where the risk of `one` is so far below zero that it is none:
-    its weights have learned the very noise that SURE takes them not to know.
+    there is no noise, or where a slope is not finite.
+
+    Where the risk of `one` is so far below zero that it is none, its weights have learned the very noise that SURE
+    takes them not to know, and it gets 0. Weights that cannot know it tell by such a risk that the noise is misjudged,
+    as that of few photons easily is: then no parabola can be believed, and it gets `usual`, or less where it is worse.
+
+    Args:
+        problem: of b tiles.
+        one, other: estimates, with slopes.
+        usual: weight of `one` where their risks cannot be told apart.
+        knowing: whether the weights behind `one` may know this noise, having been fitted to it.
     """
     mask = one.known(other.known(problem.mask))
     power = mean(problem.noise.sigma(one.x) ** 2, mask)
@@ -107,8 +118,8 @@ def best_share(problem: Problem, one: Estimate, other: Estimate, usual: float = 
     share = (gain + held * wanted) / (mean(apart**2, mask) + held).clamp(min=1e-30)
     share = torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
     chance = 3 * (2 / one.known(problem.mask).flatten(1).sum(1).clamp(min=1)).sqrt()
-    knows = (sure(problem, one) < (IMPOSSIBLE - chance) * power) & (power > SILENT)
-    return torch.where(knows, torch.zeros_like(share), share)
+    impossible = (sure(problem, one) < (IMPOSSIBLE - chance) * power) & (power > SILENT)
+    return torch.where(impossible, torch.zeros_like(share) if knowing else wanted, share)
 
 
 def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estimate:

@@ -19,6 +19,7 @@ from tasks.registry.artifact import LearnedStart
 
 START = "start"  # the rung of weights that are as they were learned
 JUDGED = 2**17  # pixels of a whole input on which its networks are judged
+DOUBTED = 2**15  # on which the start is held against the control: enough to tell a few hundredths of the noise variance
 
 
 def begun_at(start: LearnedStart, method: Fitted, problem: Problem) -> Nets:
@@ -78,7 +79,7 @@ def climb(problem: Problem, rungs: Sequence[Fitted], begin: Nets, controls: Sequ
         controls: without any every rung is tried.
     """
     as_it_is = replace(rungs[0], steps=0)
-    part = _part(problem)
+    part = _part(problem, DOUBTED)
     base = fit(part, as_it_is, start=begin)
     risk = sure(part, estimate_of(part, base, as_it_is))
     if controls and bool((risk <= sure(part, control_of(part, controls))).all()):
@@ -98,10 +99,10 @@ def _accepted(problem: Problem, method: Fitted, begin: Nets, adapted: Nets) -> B
     return is_better(problem, method, base, other)
 
 
-def _part(problem: Problem) -> Problem:
+def _part(problem: Problem, pixels: int = JUDGED) -> Problem:
     """The problem, or rows from the middle of one that is large: enough to tell a tenth of a decibel."""
     height, width = problem.y.shape[-2:]
-    rows = max(64, JUDGED // width // 64 * 64)
+    rows = max(64, pixels // width // 64 * 64)
     if height <= rows:
         return problem
     top = (height - rows) // 2 // 8 * 8

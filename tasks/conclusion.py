@@ -73,7 +73,7 @@ def _drop_shards(run: Run, published: set[str]) -> None:
 
 
 def _notice(run: Run) -> str:
-    start, told = run.request.recipe.learned_start(), list(run.crew.notices)
+    start, told = run.request.start, list(run.crew.notices)
     if start is not None:
         told.append(fallbacks(run.work, run.plan.lots, f"{start.card.name}:{start.card.id}").notice)
     return " ".join(filter(None, told))

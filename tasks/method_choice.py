@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from il_models.from_start import FromStart
-from il_models.method import Fitted, Method
+from il_models.method import Direct, Fitted, Method
 from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
 from tasks.validation import sentence
@@ -19,6 +19,8 @@ class MethodChoice(BaseModel):
     preset: str | None = Field(None, description="Fields that belong together, such as 'fast'; others can be added.")
 
 
+# Mixed by risk, they lose 0.01 dB by the fast preset of the second, and half of their time: starts_default.md
+CLASSICAL = (MethodChoice(name="nlm"), MethodChoice(name="dct", preset="fast"))
 AUTOMATIC = (MethodChoice(name="noise_tuning"), MethodChoice(name="gain_tuning"))  # the ladder of a learned start
 
 
@@ -46,6 +48,18 @@ def chosen_method(choice: MethodChoice, where: str) -> Method:
         raise RequestError(
             sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])
         ) from None
+
+
+def chosen_controls(control: str, method: str) -> tuple[Direct, ...]:
+    """The classical methods that make up a control.
+
+    Args:
+        control: none, classical or the name of one.
+        method: what is restored with; the method itself is no control.
+    """
+    choices = {"classical": CLASSICAL, "none": ()}.get(control, (MethodChoice(name=control),))
+    made = (chosen_method(choice, "Recipe, control") for choice in choices if choice.name != method)
+    return tuple(each for each in made if isinstance(each, Direct))
 
 
 def chosen_rung(choice: MethodChoice, method: Fitted) -> Fitted:

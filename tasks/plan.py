@@ -11,7 +11,7 @@ from tasks.tiling import TileGrid
 
 PLAN = "plan.json"  # where a run keeps it, below its work folder
 
-PIXELS_VERSION = "3"  # raised when a change of the code changes restored pixels: part of every key
+PIXELS_VERSION = "4"  # raised when a change of the code changes restored pixels: part of every key
 
 
 def _per_axis(value: Any) -> Any:
@@ -118,6 +118,7 @@ class Plan:
     lots: tuple[Lot, ...]
     rejected: dict[str, str] = field(default_factory=dict)  # inputs that cannot be read, and why
     threads: int = 1  # of torch in every worker, whatever crew goes on: they decide the last bits
+    start: str | None = None  # id of the learned start that every fit begins from
 
     def input(self, name: str) -> InputPlan:
         """An input by its name."""

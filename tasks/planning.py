@@ -55,6 +55,7 @@ def make_plan(
         inputs=(*(begun.inputs if begun else ()), *entries),
         lots=(*before, *lots),
         rejected=rejected,
+        start=request.start_id,
     )
 
 

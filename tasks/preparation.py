@@ -9,6 +9,7 @@ from tasks.forecast import Forecast, batch_size, calibrate, dearest, forecast, r
 from tasks.handful import measured
 from tasks.plan import PLAN, InputPlan, Plan
 from tasks.planning import make_plan, plan_input, without
+from tasks.registry.pinned import pin_start
 from tasks.requests import Request
 from tasks.run import Run
 from tasks.standing import Standing, require_overwrite, standing
@@ -77,6 +78,8 @@ def undertake(request: Request, plan: Plan, predicted: Forecast, crew: Crew, id:
     """
     if plan.lots:
         require_room(predicted, request.out, crew)
+        if request.start is not None:
+            pin_start(request.work, request.start)
         request.work.write(PLAN, plan.to_json())
     return Run(id, request, plan, replace(crew, workers=workers_that_fit(predicted, crew)))
 

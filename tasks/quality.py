@@ -136,11 +136,17 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
         f"{ratio:.2f} times the expected noise was removed: structure may be gone": ratio > limits.highest_ratio,
         f"what was removed is correlated ({correlation:.2f}): structure may be gone": correlation > limits.correlation,
         f"the classical control is better by {-skill:.1f} dB": skill < limits.skill,
-        f"the estimated error is negative ({risk:.2f} of the noise): the network knows the noise": risk < limits.risk,
+        f"the estimated error is negative ({risk:.2f} of the noise): {_negative(method)}": risk < limits.risk,
         f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
         f"brightness shifted by {shift:.2f} of the noise": abs(shift) > limits.brightness,
     }
     return [reason for reason, holds in found.items() if holds]
+
+
+def _negative(method: Method) -> str:
+    """What a risk below zero tells: weights that were learned elsewhere cannot know the noise of a tile."""
+    learned = isinstance(method, Fitted) and method.needs_start and method.steps == 0
+    return "the noise is less than was assumed" if learned else "the network knows the noise"
 
 
 def _probes(problem: Problem) -> Draw:

@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
-from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
-from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_method, chosen_rung
+from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
@@ -116,9 +115,7 @@ class Recipe(_Choices):
 
     def controls(self) -> tuple[Direct, ...]:
         """The classical methods that make up the control; the method itself is none of them."""
-        names = {"classical": ("nlm", "dct"), "none": ()}.get(self.control, (self.control,))
-        made = (known_methods()[name]() for name in names if name != self.method.name)
-        return tuple(each for each in made if isinstance(each, Direct))
+        return chosen_controls(self.control, self.method.name)
 
     def restoration(self) -> Method:
         """The method with its fields checked.
@@ -149,12 +146,15 @@ class Recipe(_Choices):
         """The stopper, or None where the method's own counts."""
         return joined(self.stopper)
 
-    def digest(self) -> str:
-        """Names the choices that pixels depend on: 12 hexadecimal digits."""
+    def digest(self, start: str | None) -> str:
+        """Names the choices that pixels depend on: 12 hexadecimal digits.
+
+        Args:
+            start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
+        """
         chosen = self.model_dump(mode="json", exclude={"bad_tiles", "method"})
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
-        start = self.learned_start()
-        chosen["start"] = "random" if start is None else start.card.id
+        chosen["start"] = start or "random"
         return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 

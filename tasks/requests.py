@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
 from tasks.errors import RequestError
-from tasks.plan import PIXELS_VERSION
+from tasks.plan import PIXELS_VERSION, PLAN, Plan
 from tasks.recipe import Recipe
+from tasks.registry.artifact import LearnedStart
+from tasks.registry.pinned import resumed_start
 from tasks.stores.place import Place
 
 # Facts that no pixel depends on: changing one of them re-opens nothing.
@@ -17,7 +19,7 @@ _TOLD_ONLY = {"title", "source", "licence", "reference", "psf"}
 
 @dataclass(frozen=True)
 class Request:
-    """A restoration that could begin. key: of facts, recipe and code version."""
+    """A restoration that could begin. key: of facts, recipe and code version. start: the learned one, if any."""
 
     collection: str
     facts: Facts
@@ -25,6 +27,12 @@ class Request:
     inputs: tuple[InputRef, ...]
     out: Place  # of the collection
     key: str
+    start: LearnedStart | None = None
+
+    @property
+    def start_id(self) -> str | None:
+        """Id of the learned start; the recipe's word for it may come to stand for another one."""
+        return self.start.card.id if self.start else None
 
     @property
     def work(self) -> Place:
@@ -49,15 +57,34 @@ def make_request(
         limit: take only so many inputs.
 
     Raises:
-        RequestError: no such collection, no inputs, or facts that contradict each other.
+        RequestError: no such collection, no inputs, facts that contradict each other, or a start that is gone.
     """
     collection, facts = facts_of(source, load_catalog(find_catalog(catalog)))
     inputs = find_inputs(collection, facts)
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to do; give 1 or more.")
+    start = recipe.learned_start()
+    key = _key(collection, facts, recipe, start.card.id if start else None)
+    return _as_begun(Request(collection, facts, recipe, tuple(inputs[:limit]), Place(out) / collection, key, start))
+
+
+def _as_begun(request: Request) -> Request:
+    """The request as an interrupted run has begun it, where the name of its start stands for another one by now."""
+    area = request.out / ".work"
+    if request.start is None or request.work.exists(PLAN):
+        return request
+    for key in area.folders():
+        plan = Plan.from_json((area / key).read(PLAN)) if (area / key).exists(PLAN) else None
+        if plan is None or plan.start is None or plan.recipe.get("start") != request.recipe.start:
+            continue
+        if key == _key(request.collection, request.facts, request.recipe, plan.start):
+            return replace(request, key=key, start=resumed_start(area / key, plan.start))
+    return request
+
+
+def _key(collection: str, facts: Facts, recipe: Recipe, start: str | None) -> str:
     told = facts.model_dump(mode="json", exclude=_TOLD_ONLY)
-    key = _digest([collection, told, recipe.digest(), PIXELS_VERSION])
-    return Request(collection, facts, recipe, tuple(inputs[:limit]), Place(out) / collection, key)
+    return _digest([collection, told, recipe.digest(start), PIXELS_VERSION])
 
 
 def _digest(parts: list[Any]) -> str:

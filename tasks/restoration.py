@@ -122,9 +122,10 @@ def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
     own, control = batch.result, batch.control
     if control is None:
         return batch
-    usual = USUAL_SHARE if treatment.start is None else STARTED_SHARE
-    if treatment.share == "auto":
-        share = best_share(batch.problem, own, control, usual)
+    if treatment.share == "auto" and treatment.start is None:
+        share = best_share(batch.problem, own, control, USUAL_SHARE)
+    elif treatment.share == "auto":  # adapted weights that know the noise are not let in: il_models/acceptance.py
+        share = best_share(batch.problem, own, control, STARTED_SHARE, knowing=False)
     else:
         share = treatment.share * batch.share
     return replace(batch, result=mixture(own, control, share), share=share)

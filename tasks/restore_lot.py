@@ -21,6 +21,7 @@ from tasks.problems import Pixels, read_box
 from tasks.quality import verdict
 from tasks.readers import open_input
 from tasks.recipe import Recipe
+from tasks.registry.pinned import pinned_start
 from tasks.restoration import Restored, restore_tiles
 from tasks.starts import Start, input_start, keep_start, kept_start, mosaics
 from tasks.stores.place import Place
@@ -48,6 +49,17 @@ class LotJob:
     entries: tuple[InputPlan, ...]  # the inputs of the lot
     device: str = "cpu"
     threads: int = 1
+    start: str | None = None  # id of the learned start, whose files lie in the work area
+
+    @property
+    def treatment(self) -> Treatment:
+        """What is done to each tile of the lot.
+
+        Raises:
+            InputError: the work area does not hold the learned start.
+        """
+        start = pinned_start(self.work, self.start) if self.start else None
+        return treatment_of(self.recipe, self.facts, self.lot.batch, self.device, start)
 
 
 Restoring = Callable[[list[Tile], dict[str, Start], Treatment, dict[int, Pixels]], list[Restored]]
@@ -79,7 +91,7 @@ def _restore(job: LotJob, restore: Restoring) -> None:
         references = dict(_references(job, tiles))
         with COMPUTING:
             torch.set_num_threads(job.threads)
-            treatment = treatment_of(job.recipe, job.facts, job.lot.batch, job.device)
+            treatment = job.treatment
             starts = dict(_starts(job, arrays, tiles, treatment))
             restored = restore(tiles, starts, treatment, references)
         _commit(job, restored, attempt)
@@ -119,7 +131,7 @@ def _references(job: LotJob, tiles: list[Tile]) -> Iterator[tuple[int, Pixels]]:
 def learn_start(job: LotJob, name: str) -> None:
     """Fit the network of an input that several lots go on from, and keep it; if it is kept already, do nothing."""
     (entry,) = (each for each in job.entries if each.name == name)
-    treatment = treatment_of(job.recipe, job.facts, job.lot.batch, job.device)
+    treatment = job.treatment
     if not treatment.input_methods or kept_start(job.work, entry) is not None:
         return
     windows = mosaics(entry, open_input(entry.uri, job.facts), job.recipe.seed, job.collection)
@@ -154,7 +166,7 @@ def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
         "collection": job.collection,
         "lot": job.lot.id,
         "method": method.name,
-        "recipe": job.recipe.digest(),
+        "recipe": job.recipe.digest(job.start),
         "device": job.device,
         "attempts": attempt,
         "finished_at": datetime.now(UTC),

@@ -65,6 +65,7 @@ class Run:
             entries=tuple(self.plan.input(name) for name in inputs_of([lot])),
             device=self.crew.device,
             threads=self.plan.threads,
+            start=self.plan.start,
         )
 
 

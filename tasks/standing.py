@@ -108,6 +108,13 @@ def _gone(begun: Plan, request: Request) -> dict[str, str]:
 def _difference(facts: dict[str, object], request: Request, ref: InputRef) -> str:
     if facts.get("fingerprint") != ref.fingerprint:
         return "its file changed since"
-    if facts.get("recipe_digest") != request.recipe.digest():
-        return "made by another recipe"
+    if facts.get("recipe_digest") != request.recipe.digest(request.start_id):
+        return _other_recipe(facts, request)
     return "made from other facts or by another version"
+
+
+def _other_recipe(facts: dict[str, object], request: Request) -> str:
+    before = facts.get("learned_start")
+    if isinstance(before, str) and facts.get("recipe_digest") == request.recipe.digest(before):
+        return f"made with the start {before}, and '{request.recipe.start}' is now {request.start_id}"
+    return "made by another recipe"

@@ -42,8 +42,12 @@ class Treatment:
         return "random" if self.start is None else f"{self.start.card.name}:{self.start.card.id}"
 
 
-def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treatment:
-    """What a recipe wants to be done to each tile of a collection, `batch` tiles at once on a device."""
+def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: LearnedStart | None = None) -> Treatment:
+    """What a recipe wants to be done to each tile of a collection, `batch` tiles at once on a device.
+
+    Args:
+        start: the learned weights that fits begin from; the recipe's own word for them is not looked up.
+    """
     method, stopper = recipe.restoration(), recipe.stopping()
     shared = recipe.is_shared
     return Treatment(
@@ -55,6 +59,6 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str) -> Treat
         share=recipe.share if isinstance(method, Fitted) else 1.0,
         batch=batch,
         device=torch.device(device),
-        start=recipe.learned_start(),
+        start=start,
         affine=facts.reference is not None and facts.reference.match == "affine",
     )

@@ -22,6 +22,7 @@ from tasks.planning import plan_input
 from tasks.problems import read_box
 from tasks.readers import open_input
 from tasks.recipe import Recipe
+from tasks.registry.loading import load_start
 from tasks.requests import Request
 from tasks.restoration import restore_tiles
 from tasks.starts import input_start, mosaics
@@ -99,7 +100,9 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
     collection = str(told["collection"])
     entry = _entry(out, name, told, facts, recipe)
     array = open_input(entry.uri, facts)
-    treatment = treatment_of(recipe, facts, batch=1, device="cpu")
+    learned = told.get("learned_start")  # images of pixels version 3 do not say
+    start = load_start(str(learned)) if learned else recipe.learned_start()
+    treatment = treatment_of(recipe, facts, batch=1, device="cpu", start=start)
     torch.set_num_threads(1)
     starts = {}
     if treatment.input_methods:

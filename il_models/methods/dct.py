@@ -1,7 +1,8 @@
 """Sliding cosine transform: a classical control that knows the noise's colour."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -30,6 +31,9 @@ class SlidingCosine(Direct):
     )
     source: ClassVar[str] = "Yu and Sapiro, IPOL 2011; the second stage is that of Dabov et al., IEEE TIP 2007"
     needs_noise_level: ClassVar[bool] = True
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"fast": {"stride": 2}}
+
+    stride: Literal[1, 2, 3] = 1  # px between windows; 2 takes a quarter of the time and loses 0.05 to 0.5 dB
 
     @property
     def reach(self) -> int:
@@ -38,7 +42,7 @@ class SlidingCosine(Direct):
 
     def work(self, pixels: int, channels: int) -> float:
         """Four transforms of 6 x 6 windows."""
-        return 4.0 * 36 * 36 * pixels * channels
+        return 4.0 * 36 * 36 * pixels * channels / self.stride**2
 
     def estimate(self, problem: Problem) -> Float[Tensor, "b c h w"]:
         """The measurement, filtered."""
@@ -48,5 +52,5 @@ class SlidingCosine(Direct):
         one = torch.ones_like(levels)
         noise = Noise(0 * one, one, problem.noise.correlation)
         y = torch.einsum("dc,bchw->bdhw", mix, problem.y / sigma)
-        x = in_strips(lambda piece: regained(piece, noise), y, REACH)
+        x = in_strips(lambda piece: regained(piece, noise, self.stride), y, REACH, self.stride)
         return torch.einsum("dc,bdhw->bchw", mix, x) * sigma

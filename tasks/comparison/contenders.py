@@ -26,6 +26,8 @@ def contenders(
 ) -> list[Contender]:
     """All who were asked for, in that order: recipes, methods, suites; the shipped suite where nobody was.
 
+    Their starts are named by id, so that every trial begins from the same weights.
+
     Args:
         recipes: shipped recipes or files. methods: by name, with their defaults. suites: shipped suites or files.
         settings: by dotted key, for every one of them, e.g. {"tiling.tile": 128}.
@@ -41,7 +43,7 @@ def contenders(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise RequestError(f"Two recipes to compare are called '{twice}'; give one of them another name.")
-    return found
+    return [_pinned(each) for each in found]
 
 
 def known_suites() -> dict[str, Path]:
@@ -80,3 +82,11 @@ def _contender(entry: Any, where: str, settings: dict[str, Any] | None) -> Conte
     for key, value in (settings or {}).items():
         set_choice(choices, key, value, where)
     return Contender(name=entry["name"], recipe=checked_recipe(choices, where))
+
+
+def _pinned(contender: Contender) -> Contender:
+    """The same with the id of its start in place of a name, which may come to stand for another one."""
+    start = contender.recipe.learned_start()
+    if start is None:
+        return contender
+    return Contender(name=contender.name, recipe=contender.recipe.model_copy(update={"start": start.card.id}))

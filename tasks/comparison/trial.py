@@ -83,7 +83,8 @@ def _tried(contender: Contender, subject: Subject, crew: Crew) -> Trial:
     entry, array = _entry(contender, subject), open_measurement(subject)
     batch = contender.recipe.tiling.batch
     batch = batch if batch != "auto" else BATCH_ON_GPU if crew.device == "cuda" else 1
-    treatment = treatment_of(contender.recipe, subject.facts, batch, crew.device)
+    start = contender.recipe.learned_start()
+    treatment = treatment_of(contender.recipe, subject.facts, batch, crew.device, start)
     starts = _starts(entry, array, contender, subject, treatment)
     numbers = [_touching(entry, box) for box in subject.places]
     tiles = [

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 from il_models.method import Fitted
 from tasks.errors import RequestError
-from tasks.registry.artifact import LearnedStart
-from tasks.registry.loading import load_start
+from tasks.registry.artifact import LearnedStart, read_start
+from tasks.registry.loading import find_start
+from tasks.stores.place import Place
 
 BUNDLED = "grey"  # the start of methods that cannot do without one
 
@@ -23,7 +24,8 @@ def start_for(method: Fitted, reference: str) -> LearnedStart:
     """
     if method.start_network is None:
         raise RequestError(f"{method.name} always begins at random weights; leave `start` out, or set it to random.")
-    start = _read(reference)
+    found = find_start(reference)  # anew, for a name may stand for another start by now
+    start = _read(found.place, found.stem, found.id)
     # how many channels there are is known only once an input is open: see begun_at
     if {key: value for key, value in start.card.network.items() if key != "channels"} != dict(method.start_network):
         told, wanted = (_words(network) for network in (start.card.network, method.start_network))
@@ -35,8 +37,9 @@ def start_for(method: Fitted, reference: str) -> LearnedStart:
 
 
 @lru_cache(maxsize=8)
-def _read(reference: str) -> LearnedStart:
-    return load_start(reference)
+def _read(place: Place, stem: str, id_: str) -> LearnedStart:
+    del id_  # tells apart what a path held before and holds now
+    return read_start(place, stem)
 
 
 def _words(network: Mapping[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from contracts.toys import toy
 
@@ -44,3 +45,17 @@ def test_channels_help_each_other() -> None:
     together = SlidingCosine().estimate(joint)
     each = torch.cat([SlidingCosine().estimate(replace(toy(2, 1, 96)[1], y=y[:, c : c + 1])) for c in range(3)], 1)
     assert bool((mse(together, clean, problem.mask) < 0.7 * mse(each, clean, problem.mask)).all())
+
+
+@pytest.mark.parametrize("sides", [(96, 96), (61, 47), (5, 3)])
+def test_fewer_windows_see_the_same_picture(sides: tuple[int, int]) -> None:
+    clean, problem = toy(2, side=96)
+    noise = Draw(problem.seeds).normal(1, 96, 96)
+    box = (..., slice(sides[0]), slice(sides[1]))
+    part = replace(problem, y=(clean + 0.1 * noise)[box], mask=problem.mask[box])
+    every, second = (SlidingCosine(stride=stride).estimate(part) for stride in (1, 2))
+    errors = [mse(x, clean[box], part.mask) for x in (every, second)]
+    assert bool((errors[1] < 1.5 * errors[0]).all())
+    assert bool((errors[1] < 0.01).all())  # of the noise's variance, which is 0.01
+    flat = replace(part, y=torch.full_like(part.y, 0.4))
+    assert torch.allclose(SlidingCosine(stride=2).estimate(flat), SlidingCosine().estimate(flat), atol=1e-5)

@@ -149,3 +149,5 @@ def test_an_estimate_that_knows_the_noise_gets_no_share() -> None:
     flattered = Estimate(problem.y - 0.5 * noise, torch.zeros_like(clean))  # half of the noise is in it
     assert bool((sure(problem, flattered) < -0.5 * 0.1**2).all())
     assert best_share(problem, flattered, other).tolist() == [0.0, 0.0]
+    trusted = best_share(problem, flattered, other, 0.7, knowing=False)  # of weights that cannot know the noise
+    assert trusted.tolist() == pytest.approx([0.7, 0.7])

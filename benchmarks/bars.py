@@ -128,7 +128,7 @@ def write(files: Sequence[Path]) -> None:
         ),
         (
             "Methods that over-fit, along their whole path: the best step, which only the truth knows; the last; and "
-            "what stoppers without ground truth keep (dip's own is the moving variance).",
+            "what stoppers without ground truth keep (dip's own is the discrepancy).",
             ALONG,
             [_along(row) for row in paths],
         ),

@@ -8,11 +8,13 @@ from torch import Tensor
 
 from il_models.average import Average
 from il_models.draw import Draw
+from il_models.fitting.held_out import Discrepancy
 from il_models.fitting.variance import MovingVariance
 from il_models.metrics import mean
 from il_models.nets import Nets
 from il_models.priors import HourglassPrior, averaging, misfit, total_variation
 from il_models.problem import Problem
+from il_models.stopper import Stopper
 
 LOOK = 5  # steps between two estimates that are compared; each costs a third of a step
 
@@ -37,7 +39,7 @@ class DeepImagePrior(HourglassPrior):
     steps: int = 3000
     rate: float = 0.01
     tv: float = 0.0  # weight of the total variation in units of the noise's sigma; arXiv 1810.12864 names none
-    patience: int = 1000  # steps without a new minimum of the estimates' variance that end a tile
+    patience: int = 1000  # steps without a new minimum of the estimates' variance that end a tile with tv
     withheld: float = 0.02  # paper: 0; share of the pixels kept from the fit, by which its risk is known
 
     @property
@@ -46,9 +48,13 @@ class DeepImagePrior(HourglassPrior):
         return averaging()
 
     @property
-    def stopper(self) -> MovingVariance:
-        """Where the estimates change least (ES-EMV); the paper stops after so many steps."""
-        return MovingVariance(patience=self.patience, interval=LOOK)
+    def stopper(self) -> Stopper:
+        """Where the residual reaches the noise; the paper stops after so many steps, which fits one of its images.
+
+        With total variation the residual is as large as the noise long before the image is good, so that the fit stops
+        where the estimates change least (ES-EMV).
+        """
+        return MovingVariance(patience=self.patience, interval=LOOK) if self.tv else Discrepancy(interval=LOOK)
 
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
         """Mean squared misfit, plus total variation."""

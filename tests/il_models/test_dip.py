@@ -8,7 +8,7 @@ from contracts.toys import SIGMA, small, toy
 from torch import Tensor
 
 from il_models.draw import Draw
-from il_models.fitting import fit
+from il_models.fitting import MovingVariance, fit
 from il_models.methods.dip import DeepImagePrior
 from il_models.metrics import mse
 from il_models.nets import Nets, seeded_networks
@@ -152,3 +152,17 @@ def test_a_short_fit_is_better_than_half_of_the_noise() -> None:
     clean, problem = toy(1, channels=2, side=64)
     done = fit(problem, small(DeepImagePrior, steps=160))
     assert bool((mse(done.x, clean, problem.mask) < 0.5 * mse(problem.y, clean, problem.mask)).all())
+
+
+def test_it_stops_where_the_residual_reaches_the_noise() -> None:
+    """And with total variation, which keeps noise out of the image, where the estimates change least."""
+    _, problem = toy(2, side=32)
+    method = replace(TINY, steps=600, rate=0.03, withheld=0.0)
+    done = fit(problem, method)
+    assert [record.reason for record in done.records] == ["residual reached the noise"] * 2
+    assert all(record.steps < 600 for record in done.records)
+    assert done.nets is not None
+    draw = Draw(problem.seeds)
+    last = method.estimate(done.nets, method.prepare(problem, draw), problem, draw).detach()
+    assert bool((mse(last, problem.y, problem.mask) <= 1.001 * SIGMA**2).all())
+    assert isinstance(replace(TINY, tv=0.1).stopper, MovingVariance)

@@ -1,4 +1,8 @@
-"""Handing out handfuls in a bounded window, and publishing groups as they get done."""
+"""Handing out handfuls in a bounded window, and publishing groups as they get done.
+
+Runs, groups and handfuls are opaque to Prefect, which otherwise walks through every lot of the plan for each task run,
+and through the tally while other threads count in it.
+"""
 
 import queue
 from collections import deque
@@ -8,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import opaque
 
 from flows.telling import TICK, Progress
 from tasks import ledger
@@ -49,7 +54,7 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     report = Progress(run)
 
     def publish(group: Group) -> None:
-        following = publish_inputs.submit(group, run, pool)
+        following = publish_inputs.submit(opaque(group), opaque(run), pool)
         under_way[following] = group
         publishing.add(following)
         following.add_done_callback(ended.put)
@@ -57,7 +62,7 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     while ahead or under_way:
         while ahead and len(under_way) < window:
             group, handful = ahead.popleft()
-            future = restore_lots.submit(group.name, run, handful, pool)
+            future = restore_lots.submit(group.name, opaque(run), opaque(handful), pool)
             under_way[future] = group
             future.add_done_callback(ended.put)
         try:

@@ -1,8 +1,4 @@
-"""Handing out handfuls in a bounded window, and publishing groups as they get done.
-
-Runs, groups and handfuls are opaque to Prefect, which otherwise walks through every lot of the plan for each task run,
-and through the tally while other threads count in it.
-"""
+"""Handing out handfuls in a bounded window, and publishing groups as they get done."""
 
 import queue
 from collections import deque
@@ -54,7 +50,7 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     report = Progress(run)
 
     def publish(group: Group) -> None:
-        following = publish_inputs.submit(opaque(group), opaque(run), pool)
+        following = publish_inputs.submit(_closed(group), _closed(run), pool)
         under_way[following] = group
         publishing.add(following)
         following.add_done_callback(ended.put)
@@ -62,7 +58,7 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     while ahead or under_way:
         while ahead and len(under_way) < window:
             group, handful = ahead.popleft()
-            future = restore_lots.submit(group.name, opaque(run), opaque(handful), pool)
+            future = restore_lots.submit(group.name, _closed(run), _closed(handful), pool)
             under_way[future] = group
             future.add_done_callback(ended.put)
         try:
@@ -90,6 +86,14 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     report.tell(len(outcome.failed), last=True)
     outcome.stopped, outcome.device_seconds = stopped_by(pool), device_seconds(pool)
     return outcome
+
+
+def _closed(given: Any) -> Any:
+    """A parameter that Prefect does not look into.
+
+    It would walk through all lots of the plan for each task run, and through the tally while other threads count.
+    """
+    return opaque(given)
 
 
 def _note(outcome: Outcome, group: Group, result: Any) -> None:

@@ -56,7 +56,7 @@ class FromStart(Fitted, ABC):
         return {"kind": SharedDenoiser.__name__, "size": self.size}
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> int | None:
         """Whatever the size."""
         return REACH
 

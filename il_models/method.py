@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from il_models.average import Average
+from il_models.degradations import Degradation, Identity
 from il_models.draw import Draw
 from il_models.nets import Nets
 from il_models.problem import Problem
@@ -25,6 +26,7 @@ class Method(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for `selfmend methods`
     source: ClassVar[str]  # paper, licence notes
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity,)  # the degradations that it inverts
     stabilises: ClassVar[bool] = True  # wants signal-dependent noise stabilised to unit variance first
     assumes_white_noise: ClassVar[bool] = False
     needs_noise_level: ClassVar[bool] = False  # it takes sigma from the problem, and can do nothing where that is 0

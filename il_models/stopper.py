@@ -42,11 +42,11 @@ class Look:
     problem: Problem
     unseen: Bool[Tensor, "b 1 *s"]
     y: Float[Tensor, "b c *s"]
-    x: Float[Tensor, "b c *s"] | None
+    x: Float[Tensor, "b c *i"] | None
     again: Callable[[Tensor], Tensor]
 
     @property
-    def estimate(self) -> Float[Tensor, "b c *s"]:
+    def estimate(self) -> Float[Tensor, "b c *i"]:
         """The estimate.
 
         Raises:

@@ -25,6 +25,15 @@ class Degradation(ABC):
     def pinv(self, y: Tensor, damp: float = 0.0) -> Tensor:
         """A+ y, regularised: (A^T A + damp I)+ A^T y."""
 
+    def guess(self, y: Tensor) -> Tensor:
+        """An image to begin with, or to fall back on, that makes no noise larger: A+ y unless that would."""
+        return self.pinv(y)
+
+    @property
+    def border(self) -> tuple[int, int]:
+        """By how many px, of its own, an image reaches beyond the measurement above as below, and left as right."""
+        return 0, 0
+
     @abstractmethod
     def image_size(self, measured: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial size of x for a measurement of this spatial size."""

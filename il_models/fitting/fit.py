@@ -29,7 +29,7 @@ class Fit:
     records: list[FitRecord]
     nets: Nets | None = None
     std: Float[Tensor, "b c *s"] | None = None
-    unseen: Bool[Tensor, "b 1 *s"] | None = None
+    unseen: Bool[Tensor, "b 1 *m"] | None = None
 
 
 def fit(problem: Problem, method: Method, *, stopper: Stopper | None = None, start: Nets | None = None) -> Fit:

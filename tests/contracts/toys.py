@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from il_models.degradations import Identity
+from il_models.degradations import Blur, Identity, gaussian_psf
 from il_models.draw import Draw
 from il_models.method import Fitted, Method
 from il_models.noise import Noise
@@ -34,6 +34,17 @@ def toy(b: int = 3, channels: int = 1, side: int = 32, sigma: float = SIGMA, see
     y = clean + sigma * Draw(seeds).normal(channels, side, side)
     noise = Noise(torch.zeros(b, channels), torch.full((b, channels), sigma**2), torch.zeros(b, 2))
     return clean, Problem(y, Identity(), noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
+
+
+def blurred(b: int = 2, side: int = 32, width: float = 3.0, sigma: float = 0.02) -> tuple[Tensor, Problem]:
+    """b scenes with fine stripes, and the problem of sharpening them; the scenes reach beyond the measurement."""
+    A = Blur(gaussian_psf(width))
+    whole = A.image_size((side, side))[0]
+    clean = scenes(b, 1, whole) + 0.2 * torch.sign(torch.sin(torch.arange(whole) * 2.0 / 3))
+    seeds = torch.arange(b) + 3
+    y = A(clean) + sigma * Draw(seeds).normal(1, side, side)
+    noise = Noise(torch.zeros(b, 1), torch.full((b, 1), sigma**2), torch.zeros(b, 2))
+    return clean, Problem(y, A, noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
 
 
 def doubled(problem: Problem) -> Problem:

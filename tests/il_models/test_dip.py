@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.toys import SIGMA, small, toy
+from contracts.toys import SIGMA, blurred, small, toy
 from torch import Tensor
 
 from il_models.draw import Draw
@@ -166,3 +166,12 @@ def test_it_stops_where_the_residual_reaches_the_noise() -> None:
     last = method.estimate(done.nets, method.prepare(problem, draw), problem, draw).detach()
     assert bool((mse(last, problem.y, problem.mask) <= 1.001 * SIGMA**2).all())
     assert isinstance(replace(TINY, tv=0.1).stopper, MovingVariance)
+
+
+def test_it_sharpens_through_the_degradation_in_its_loss() -> None:
+    clean, problem = blurred(2, side=27)
+    done = fit(problem, replace(TINY, steps=200, withheld=0.0))
+    assert done.x.shape == clean.shape
+    within = torch.zeros_like(clean[:, :1], dtype=torch.bool)
+    within[..., 4:-4, 4:-4] = True
+    assert bool((mse(done.x, clean, within) < 0.8 * mse(problem.fallback(), clean, within)).all())

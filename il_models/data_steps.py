@@ -1,0 +1,56 @@
+"""How iterative methods hold an image to its measurement: the data steps that they share, over the measured pixels."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from il_models.degradations.solving import conjugate_gradients
+from il_models.metrics import mean
+from il_models.problem import Problem
+
+SMOOTH = 9  # px, side of the box whose mean tells how noisy a pixel is: its weight must not depend on its own noise
+
+
+def noise_level(problem: Problem) -> Float[Tensor, "b 1 1 1"]:
+    """Root mean variance of the noise of each tile, over channels and measured pixels."""
+    return mean(problem.noise.nominal(_smooth(problem.y)) ** 2, problem.mask).sqrt().reshape(-1, 1, 1, 1)
+
+
+def weights(problem: Problem) -> Float[Tensor, "b c h w"]:
+    """What each pixel counts: the tile's noise variance over its own, and 0 where nothing was measured."""
+    variance = problem.noise.nominal(_smooth(problem.y)) ** 2
+    return torch.where(problem.mask, noise_level(problem) ** 2 / variance.clamp(min=1e-24), torch.zeros_like(variance))
+
+
+def prox(
+    problem: Problem, weight: Float[Tensor, "b c h w"], z: Float[Tensor, "b c v u"], alpha: Float[Tensor, "b 1 1 1"]
+) -> Float[Tensor, "b c v u"]:
+    """The x that minimises sum weight (A x - y)^2 + alpha |x - z|^2, by conjugate gradients from z."""
+    A = problem.A
+    right = A.adjoint(weight * problem.y) + alpha * z
+    return conjugate_gradients(lambda x: A.adjoint(weight * A(x)) + alpha * x, right, z)
+
+
+def back_projected(
+    problem: Problem, z: Float[Tensor, "b c v u"], damp: Float[Tensor, "b 1 1 1"]
+) -> Float[Tensor, "b c v u"]:
+    """z + A^T (A A^T + damp)^-1 (y - A z): the image nearest to z that agrees with y, the more damped the less.
+
+    Tirer and Giryes, "Image restoration by iterative denoising and backward projections", IEEE TIP 2019, eq. 14.
+    """
+    A, mask = problem.A, problem.mask
+    off = torch.where(mask, problem.y - A(z), torch.zeros_like(problem.y))
+    inner = conjugate_gradients(lambda v: mask * A(A.adjoint(mask * v)) + damp * v, off, torch.zeros_like(off))
+    return z + A.adjoint(mask * inner)
+
+
+def descended(
+    problem: Problem, weight: Float[Tensor, "b c h w"], z: Float[Tensor, "b c v u"], step: float
+) -> Float[Tensor, "b c v u"]:
+    """z - step A^T weight (A z - y): one step down the data term."""
+    return z - step * problem.A.adjoint(weight * (problem.A(z) - problem.y))
+
+
+def _smooth(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    return functional.avg_pool2d(y, SMOOTH, 1, SMOOTH // 2, count_include_pad=False)

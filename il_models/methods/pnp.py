@@ -1,0 +1,62 @@
+"""Plug and play: a data step and a denoising step in turn, the denoiser told less and less noise."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from il_models.data_steps import noise_level, prox, weights
+from il_models.degradations import Blur, Degradation, Identity
+from il_models.draw import Draw
+from il_models.from_start import FromStart
+from il_models.nets import Nets
+from il_models.plug_and_play import cleaned, looks
+from il_models.problem import Problem
+
+LEAST = 0.001  # of the range 0 to 1 of problem units; paper: 0.255 / 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlugAndPlay(FromStart):
+    """Zhang et al., "Plug-and-play image restoration with deep denoiser prior", IEEE TPAMI 2022, by half-quadratic
+    splitting.
+
+    x_k = argmin |y - A x|^2 + alpha_k |x - z_k-1|^2 and z_k = D(x_k; sigma_k), where sigma_k falls from `first` to the
+    noise of the measurement and alpha_k = `balance` sigma^2 / sigma_k^2 (eq. 6 to 9). The paper's denoiser has 32
+    million weights; with one of half a million the iteration drifts off unless it sees the image turned and shifted
+    from step to step.
+
+    steps: of adapting the denoiser to the measurement beforehand; 0 takes the start as it is.
+    """
+
+    name: ClassVar[str] = "pnp"
+    summary: ClassVar[str] = "deblurs and fills by a learned denoiser and the known degradation in turn"
+    source: ClassVar[str] = "Zhang et al., IEEE TPAMI 2022, arXiv 2008.13751; Terris et al., CVPR 2024 (turns)"
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur)
+
+    steps: int = 0
+    rate: float = 1e-5
+    iterations: int = 8  # paper: 8 for deblurring
+    first: float = 49 / 255  # paper: 49 / 255; of the range 0 to 1 of problem units
+    balance: float = 0.23  # paper: 0.23
+
+    @property
+    def reach(self) -> None:
+        """The whole tile: what one iteration does to a pixel the next ones carry on."""
+        return
+
+    def work(self, pixels: int, channels: int) -> float:
+        """A forward pass and some dozens of applications of A per iteration."""
+        return self.iterations * (super().work(pixels, channels) + 1e4 * pixels * channels)
+
+    def estimate(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw) -> Tensor:
+        """z of the last iteration."""
+        del inputs, draw
+        sigma, weight = noise_level(problem).clamp(min=LEAST), weights(problem)
+        start = sigma.clamp(min=self.first)
+        z = problem.A.guess(problem.y)
+        for step, look in zip(range(self.iterations), looks(), strict=False):
+            level = start * (sigma / start) ** (step / max(1, self.iterations - 1))
+            x = prox(problem, weight, z, self.balance * (sigma / level) ** 2)
+            z = cleaned(nets, x, level, look)
+        return z

@@ -27,12 +27,19 @@ class Estimate:
     """An image of each tile, and how it answers to the noise.
 
     x: in the units of problem.y. slope: sigma_i^2 df_i/dy_i of every pixel of x = f(y), in these units squared.
-    where: the pixels at which the slope is known; None: at all of them.
+    where: the pixels at which the slope is known; None: at all of them. image: where A is not the identity x is the
+    image as it would be measured, A times this one, and every risk is that of the measurement; None: x itself.
     """
 
     x: Float[Tensor, "b c *s"]
     slope: Float[Tensor, "b c *s"]
     where: Bool[Tensor, "b 1 *s"] | None = None
+    image: Float[Tensor, "b c *i"] | None = None
+
+    @property
+    def restored(self) -> Tensor:
+        """The image, on its own grid."""
+        return self.x if self.image is None else self.image
 
     def known(self, mask: Bool[Tensor, "b 1 *s"]) -> Bool[Tensor, "b 1 *s"]:
         """The pixels of a mask at which the slope is known."""
@@ -126,4 +133,5 @@ def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estim
     """share times one estimate and the rest of the other."""
     w = share.reshape(-1, *[1] * (one.x.ndim - 1))
     where = one.where if other.where is None else one.known(other.where)
-    return Estimate(w * one.x + (1 - w) * other.x, w * one.slope + (1 - w) * other.slope, where)
+    image = None if one.image is None else w * one.restored + (1 - w) * other.restored
+    return Estimate(w * one.x + (1 - w) * other.x, w * one.slope + (1 - w) * other.slope, where, image)

@@ -62,7 +62,7 @@ def calibrate(entry: InputPlan, facts: Facts, recipe: Recipe, collection: str, c
         return Calibration(0.0, 0.0, 0.0, 0)
     device = crew.device if torch.cuda.is_available() else "cpu"
     treatment = treatment_of(recipe, facts, batch=1, device=device)
-    problem, _ = make_problem([tile.window], treatment.method, treatment.device)
+    problem, _ = make_problem([tile.window], treatment.method, treatment.device, treatment.psf)
     own = (treatment.method,) if isinstance(treatment.method, Direct) else ()
 
     def finish() -> None:

@@ -18,14 +18,23 @@ SHARD_BYTES = 32 * 2**20  # float32 pixels of a shard
 SHARD_WORK = 1e13  # multiply-adds: some minutes of one CPU core, so that little is lost with a worker
 
 
-def grid_for(shape: Five, method: Method, recipe: Recipe) -> TileGrid:
+def grid_for(shape: Five, method: Method, recipe: Recipe, border: int = 0) -> TileGrid:
     """The grid of an input of shape (t, c, z, y, x).
+
+    Args:
+        border: pixels from which light falls into a tile, so that it must borrow at least as many.
 
     Raises:
         RequestError: tile, halo and shard of the recipe contradict each other or the method.
     """
     ramp = 0 if is_local(method, recipe) else ramp_of(method)
     halo = _halo(method, recipe, ramp)
+    if halo < border and recipe.tiling.halo != "auto":
+        raise RequestError(
+            f"tiling.halo = {halo} px is smaller than the {border} px to which the PSF spreads light; set "
+            f"tiling.halo >= {border}, or leave it out."
+        )
+    halo = max(halo, border)
     wanted = TILE if recipe.tiling.tile == "auto" else recipe.tiling.tile
     if wanted < max(1, 2 * ramp):
         raise RequestError(

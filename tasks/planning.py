@@ -9,6 +9,7 @@ from tasks.catalog.inputs import InputRef
 from tasks.grids import grid_for
 from tasks.lots import lots_for
 from tasks.plan import PIXELS_VERSION, InputPlan, Lot, Plan, Survey
+from tasks.psf import border_of
 from tasks.recipe import Recipe
 from tasks.requests import Request
 from tasks.tiling import Five
@@ -32,7 +33,7 @@ def plan_input(
         key=request.key_of(ref),
         dims=dims,
         dtype=dtype,
-        grid=grid_for(shape, method, request.recipe),
+        grid=grid_for(shape, method, request.recipe, border_of(request.facts)),
         survey=survey,
         stabilised=_is_stabilised(request.recipe, method, survey),
         reference=ref.reference,

@@ -12,11 +12,11 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
-from il_models.degradations import Identity
 from il_models.method import Method
-from il_models.noise import Anscombe, Logarithm, Noise, Stabiliser
+from il_models.noise import Affine, Anscombe, Logarithm, Noise, Stabiliser
 from il_models.problem import Problem
 from tasks.plan import InputPlan, correlation_of
+from tasks.psf import degradation_of
 from tasks.tiling import AXES, Box
 
 if TYPE_CHECKING:
@@ -107,22 +107,33 @@ def filled(raw: Pixels, valid: Valid) -> Pixels:
     return np.asarray(raw[:, rows, columns])
 
 
-def make_problem(windows: list[Window], method: Method, device: torch.device) -> tuple[Problem, Intensity]:
+def make_problem(
+    windows: list[Window], method: Method, device: torch.device, psf: Tensor | None = None
+) -> tuple[Problem, Intensity]:
     """b windows of one shape as a problem, as the method wants it.
 
     Sides are padded to method.multiple by reflection, and padding counts as not measured. A method that does not want
-    its noise stabilised gets data units, unscaled.
+    its noise stabilised gets data units, unscaled. With a PSF, which acts on light and not on its square root, nothing
+    is stabilised, and the method is told the noise as it is.
+
+    Args:
+        psf: (channels or 1, k, l), to be undone.
     """
     raw = torch.from_numpy(np.stack([filled(window.raw, window.valid) for window in windows])).to(device)
     mask = torch.from_numpy(np.stack([window.valid for window in windows]))[:, None].to(device)
     height, width = raw.shape[-2:]
     below, right = -height % method.multiple, -width % method.multiple
     raw, mask = _padded(raw, below, right), functional.pad(mask, (0, right, 0, below))
-    intensity = _intensity(windows, raw, mask) if method.stabilises else _unscaled(windows, device)
+    if psf is not None:
+        intensity = _scaled(windows, _affine(windows, device), device)
+    elif method.stabilises:
+        intensity = _scaled(windows, _transform(windows, raw, mask), device)
+    else:
+        intensity = _unscaled(windows, device)
     correlation = [correlation_of(window.entry.survey.noise[window.channels]) for window in windows]
     problem = Problem(
         y=intensity.forward(raw),
-        A=Identity(),
+        A=degradation_of(psf, windows, device),
         noise=intensity.noise(torch.tensor(correlation, device=device)),
         mask=mask,
         seeds=torch.tensor([window.seed for window in windows], dtype=torch.int64, device=device),
@@ -130,10 +141,9 @@ def make_problem(windows: list[Window], method: Method, device: torch.device) ->
     return problem, intensity
 
 
-def _intensity(windows: list[Window], raw: Tensor, mask: Tensor) -> Intensity:
-    low = _per_channel(windows, lambda entry, c: entry.survey.offset[c], raw.device)
-    high = low + _per_channel(windows, lambda entry, c: entry.survey.scale[c], raw.device)
-    transform = _transform(windows, raw, mask)
+def _scaled(windows: list[Window], transform: Stabiliser, device: torch.device) -> Intensity:
+    low = _per_channel(windows, lambda entry, c: entry.survey.offset[c], device)
+    high = low + _per_channel(windows, lambda entry, c: entry.survey.scale[c], device)
     low, high = (transform.forward(value[..., None, None])[..., 0, 0] for value in (low, high))
     return Intensity(transform, low, (high - low).clamp(min=1e-12))
 
@@ -153,6 +163,12 @@ def _transform(windows: list[Window], raw: Tensor, mask: Tensor) -> Stabiliser:
         correlation=torch.zeros(len(windows), 2, device=raw.device),
     )
     return Anscombe(noise, _per_channel(windows, _variance, raw.device))
+
+
+def _affine(windows: list[Window], device: torch.device) -> Affine:
+    gain = _per_channel(windows, lambda entry, c: entry.survey.noise[c].gain, device)
+    variance = _per_channel(windows, lambda entry, c: entry.survey.noise[c].variance, device)
+    return Affine(Noise(gain, variance, torch.zeros(len(windows), 2, device=device)))
 
 
 def _unscaled(windows: list[Window], device: torch.device) -> Intensity:

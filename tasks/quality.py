@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from il_models.degradations import Identity
 from il_models.draw import Draw
 from il_models.fitting import Fit, fit
 from il_models.method import Direct, Fitted, Method
@@ -92,11 +93,15 @@ def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
     """A restoration with what its risk needs.
 
     The same networks see the measurement again, with a little noise more; those that do not read it are judged at the
-    pixels that were withheld from their fit.
+    pixels that were withheld from their fit. Where A is not the identity, what is judged is the image as it would be
+    measured: its risk is that of the prediction, |A x - A x*|^2.
     """
+    A, image = problem.A, None if isinstance(problem.A, Identity) else done.x
+    seen = A(done.x)
     if done.unseen is not None or (isinstance(method, Fitted) and not method.reads_measurement):
-        return held_out(done.x, done.unseen)
-    return probed(problem, done.x, lambda y: _again(replace(problem, y=y), done, method), _probes(problem))
+        return replace(held_out(seen, done.unseen), image=image)
+    found = probed(problem, seen, lambda y: A(_again(replace(problem, y=y), done, method)), _probes(problem))
+    return replace(found, image=image)
 
 
 def control_of(problem: Problem, controls: Sequence[Direct]) -> Estimate:

@@ -75,10 +75,10 @@ class Recipe(_Choices):
         "auto",
         description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal.",
     )
-    control: Literal["classical", "nlm", "dct", "bm3d", "none"] = Field(
+    control: Literal["classical", "nlm", "dct", "bm3d", "wiener", "richardson_lucy", "none"] = Field(
         "classical",
-        description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk. bm3d: for "
-        "non-commercial use only.",
+        description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk, or wiener for "
+        "methods that sharpen. bm3d: for non-commercial use only.",
     )
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."

@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
+from tasks.catalog.facts import PsfPlanes
 from tasks.errors import RequestError
 from tasks.plan import PIXELS_VERSION, PLAN, Plan
+from tasks.psf import with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.pinned import resumed_start
 from tasks.stores.place import Place
+from tasks.treatment import require_controls
 
 # Facts that no pixel depends on: changing one of them re-opens nothing.
-_TOLD_ONLY = {"title", "source", "licence", "reference", "psf"}
+_TOLD_ONLY = {"title", "source", "licence", "reference"}
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,16 @@ def make_request(
         limit: take only so many inputs.
 
     Raises:
-        RequestError: no such collection, no inputs, facts that contradict each other, or a start that is gone.
+        RequestError: no such collection, no inputs, facts that contradict each other or the recipe, or a start that is
+            gone.
     """
     collection, facts = facts_of(source, load_catalog(find_catalog(catalog)))
     inputs = find_inputs(collection, facts)
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to do; give 1 or more.")
-    start = recipe.learned_start()
+    start, method = recipe.learned_start(), recipe.restoration()
+    facts = with_psf(collection, facts, method)
+    require_controls(recipe, facts)
     key = _key(collection, facts, recipe, start.card.id if start else None)
     return _as_begun(Request(collection, facts, recipe, tuple(inputs[:limit]), Place(out) / collection, key, start))
 
@@ -83,7 +89,8 @@ def _as_begun(request: Request) -> Request:
 
 
 def _key(collection: str, facts: Facts, recipe: Recipe, start: str | None) -> str:
-    told = facts.model_dump(mode="json", exclude=_TOLD_ONLY)
+    unseen = _TOLD_ONLY if isinstance(facts.psf, PsfPlanes) else _TOLD_ONLY | {"psf"}  # of a method that looks at none
+    told = facts.model_dump(mode="json", exclude=unseen)
     return _digest([collection, told, recipe.digest(start), PIXELS_VERSION])
 
 

@@ -109,7 +109,8 @@ def _batches(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) 
 
 def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> _Batch:
     """The method's own estimate and the control's, not yet mixed."""
-    problem, intensity = make_problem([tile.window for tile in tiles], treatment.method, treatment.device)
+    windows = [tile.window for tile in tiles]
+    problem, intensity = make_problem(windows, treatment.method, treatment.device, treatment.psf)
     begin = _begin(tiles, starts, treatment, problem)
     done = _fit(problem, treatment, begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
@@ -178,7 +179,9 @@ def _restored(
 
 def _in_data_units(batch: _Batch, estimate: Estimate) -> list[Pixels]:
     height, width = batch.tiles[0].window.raw.shape[1:]
-    return list(batch.intensity.backward(estimate.x)[..., :height, :width].cpu().numpy())
+    down, across = batch.problem.A.border
+    pixels = batch.intensity.backward(estimate.restored)[..., down : down + height, across : across + width]
+    return list(pixels.cpu().numpy())
 
 
 def _owned(batch: _Batch) -> Tensor:

@@ -4,10 +4,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
+from il_models.degradations import Blur, Identity
 from il_models.fitting import Stopper
 from il_models.method import Direct, Fitted, Method
+from il_models.methods.wiener import Wiener
 from tasks.catalog.facts import Facts
+from tasks.errors import RequestError
+from tasks.psf import inverts_blur, psf_of
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
 
@@ -23,6 +28,7 @@ class Treatment:
     share: of the method in the result, the rest is the controls'; auto: by risk.
     start: the learned weights that every fit begins from; None: random ones.
     affine: gain and offset are fitted before an estimate is compared with its reference.
+    psf: (channels or 1, k, l), which the method and the controls undo; None: they only take noise away.
     """
 
     input_methods: tuple[Fitted, ...]
@@ -35,6 +41,7 @@ class Treatment:
     device: torch.device
     start: LearnedStart | None = None
     affine: bool = False
+    psf: Tensor | None = None
 
     @property
     def start_name(self) -> str:
@@ -49,16 +56,45 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
         start: the learned weights that fits begin from; the recipe's own word for them is not looked up.
     """
     method, stopper = recipe.restoration(), recipe.stopping()
+    psf = psf_of(facts) if inverts_blur(method, facts) else None
     shared = recipe.is_shared
     return Treatment(
         input_methods=tuple(each.on_input() for each in recipe.input_methods()),
         input_stopper=stopper if shared else None,
         method=method.own_steps(recipe.own_steps) if shared and isinstance(method, Fitted) else method,
         stopper=None if shared else stopper,
-        controls=recipe.controls() if method.name != "identity" else (),
-        share=recipe.share if isinstance(method, Fitted) else 1.0,
+        controls=controls_of(recipe, facts),
+        # Risk is that of the measurement, which tells little of what the PSF has taken away: nothing is mixed by it.
+        share=recipe.share if isinstance(method, Fitted) and psf is None else 1.0,
         batch=batch,
         device=torch.device(device),
         start=start,
         affine=facts.reference is not None and facts.reference.match == "affine",
+        psf=psf,
     )
+
+
+def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:
+    """What tiles are compared with: methods that undo the same degradation, or none."""
+    method = recipe.restoration()
+    if method.name == "identity":
+        return ()
+    if inverts_blur(method, facts) and recipe.control == "classical":
+        return tuple(each for each in (Wiener(),) if each.name != method.name)
+    return recipe.controls()
+
+
+def require_controls(recipe: Recipe, facts: Facts) -> None:
+    """Refuse a control that does something else than the method.
+
+    Raises:
+        RequestError: it removes noise where the method undoes a blur, or the other way round.
+    """
+    wanted = Blur if inverts_blur(recipe.restoration(), facts) else Identity
+    for control in controls_of(recipe, facts):
+        if wanted not in control.serves:
+            does, other = ("sharpens", "removes noise") if wanted is Blur else ("removes noise", "sharpens")
+            raise RequestError(
+                f"The recipe's method {recipe.method.name} {does}, and its control {control.name} {other}, so that "
+                "they cannot be compared; set control: classical, or none."
+            )

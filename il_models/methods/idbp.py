@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from il_models.data_steps import back_projected, noise_level
-from il_models.degradations import Blur, Degradation, Identity
+from il_models.degradations import Blur, Degradation
 from il_models.draw import Draw
 from il_models.from_start import FromStart
 from il_models.nets import Nets
@@ -30,7 +30,7 @@ class BackwardProjections(FromStart):
     name: ClassVar[str] = "idbp"
     summary: ClassVar[str] = "back-projects onto the measurement and denoises in turn, for any known degradation"
     source: ClassVar[str] = "Tirer and Giryes, IEEE TIP 2019, arXiv 1710.06647; Terris et al., CVPR 2024 (turns)"
-    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur)
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Blur,)
 
     steps: int = 0
     rate: float = 1e-5
@@ -42,6 +42,11 @@ class BackwardProjections(FromStart):
     def reach(self) -> None:
         """The whole tile: what one iteration does to a pixel the next ones carry on."""
         return
+
+    @property
+    def can_share(self) -> bool:
+        """No: the networks of a start are not adapted to an input as a whole, for it is blurred."""
+        return False
 
     def work(self, pixels: int, channels: int) -> float:
         """A forward pass and some dozens of applications of A per iteration."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from il_models.data_steps import noise_level, prox, weights
-from il_models.degradations import Blur, Degradation, Identity
+from il_models.degradations import Blur, Degradation
 from il_models.draw import Draw
 from il_models.from_start import FromStart
 from il_models.nets import Nets
@@ -32,7 +32,7 @@ class PlugAndPlay(FromStart):
     name: ClassVar[str] = "pnp"
     summary: ClassVar[str] = "deblurs and fills by a learned denoiser and the known degradation in turn"
     source: ClassVar[str] = "Zhang et al., IEEE TPAMI 2022, arXiv 2008.13751; Terris et al., CVPR 2024 (turns)"
-    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur)
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Blur,)
 
     steps: int = 0
     rate: float = 1e-5
@@ -44,6 +44,11 @@ class PlugAndPlay(FromStart):
     def reach(self) -> None:
         """The whole tile: what one iteration does to a pixel the next ones carry on."""
         return
+
+    @property
+    def can_share(self) -> bool:
+        """No: the networks of a start are not adapted to an input as a whole, for it is blurred."""
+        return False
 
     def work(self, pixels: int, channels: int) -> float:
         """A forward pass and some dozens of applications of A per iteration."""

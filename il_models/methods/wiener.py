@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from il_models.data_steps import noise_level, weights
-from il_models.degradations import Blur, Degradation, Identity
+from il_models.degradations import Blur, Degradation
 from il_models.degradations.solving import conjugate_gradients
 from il_models.draw import Draw
 from il_models.method import Direct
@@ -33,7 +33,7 @@ class Wiener(Direct):
     name: ClassVar[str] = "wiener"
     summary: ClassVar[str] = "Wiener's filter for a known degradation, the classical control: needs the noise level"
     source: ClassVar[str] = "Wiener, 1949; Hunt, IEEE Transactions on Computers 1973"
-    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur)
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Blur,)
     needs_noise_level: ClassVar[bool] = True
 
     @property

@@ -1,5 +1,6 @@
 """Noise models, variance stabilisation and the blind estimate of the noise."""
 
+from il_models.noise.affine import Affine
 from il_models.noise.anscombe import inverse_stabilised, stabilised
 from il_models.noise.colouring import coloured
 from il_models.noise.estimate import NoiseEstimate, estimate_noise
@@ -9,6 +10,7 @@ from il_models.noise.speckle import Logarithm, looks_of
 from il_models.noise.stabiliser import Anscombe, Stabiliser
 
 __all__ = [
+    "Affine",
     "Anscombe",
     "Logarithm",
     "Noise",

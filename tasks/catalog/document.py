@@ -173,7 +173,7 @@ def _model_at(key: list[str], node: Any) -> type[BaseModel]:
 def _resolved(facts: Facts, folder: Path) -> Facts:
     """The same facts with absolute places."""
     changes: dict[str, Any] = {"source": _absolute(facts.source, folder)}
-    if facts.psf is not None:
+    if isinstance(facts.psf, str):
         changes["psf"] = _absolute(facts.psf, folder)
     if facts.reference is not None:
         twins = _absolute(facts.reference.source, folder)
@@ -192,7 +192,7 @@ def _absolute(location: Location, folder: Path) -> Location:
 def _check_variables(what: str, facts: Facts) -> None:
     places = [
         ("source", facts.source),
-        ("psf", facts.psf or ""),
+        ("psf", facts.psf if isinstance(facts.psf, str) else ""),
         ("reference", (facts.reference and facts.reference.source) or ""),
     ]
     for key, location in places:

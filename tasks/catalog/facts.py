@@ -120,6 +120,22 @@ Noise = Annotated[
 ]
 
 
+class GaussianPsf(Fact):
+    """A point spread function of Gaussian shape."""
+
+    kind: Literal["gaussian"]
+    fwhm: float = Field(gt=0, le=50, description="Full width at half maximum, in pixels of the images.")
+
+
+class PsfPlanes(Fact):
+    """The pixels of a point spread function, as they were read: one plane for all channels, or one per channel."""
+
+    values: tuple[tuple[tuple[float, ...], ...], ...] = Field(description="By channel (or one), row and column; sum 1.")
+
+
+Psf = GaussianPsf | PsfPlanes | str
+
+
 class Reference(Fact):
     """Clean twins of the inputs, for measuring how good a restoration is. Never used for restoring.
 
@@ -164,8 +180,10 @@ class Facts(Fact):
         default="estimate",
         description="estimate (from the data), none, gaussian, camera or speckle, with numbers in data units.",
     )
-    psf: str | None = Field(
-        default=None, description="Path or URI of the point spread function, an image that sums to 1."
+    psf: Psf | None = Field(
+        default=None,
+        description="The point spread function, sampled as the images are: path or URI of an image (or .npy) that sums "
+        "to 1, or {kind: gaussian, fwhm: PIXELS}. Only methods that sharpen look at it.",
     )
     nodata: float | None = Field(
         default=None, description="Value of pixels that were not measured; NaN never counts as measured."
@@ -199,6 +217,23 @@ class Facts(Fact):
         if set(axes) - set(AXIS_LETTERS) or len(set(axes)) < len(axes) or not set("yx") <= set(axes):
             raise ValueError("expected letters of 'tczyx', each once, y and x among them")
         return axes
+
+    @field_validator("psf", mode="before")
+    @classmethod
+    def _is_psf(cls, value: Any) -> Any:
+        """One sentence instead of one per member of the union."""
+        if not isinstance(value, dict):
+            if value is not None and not isinstance(value, str | Fact):
+                raise ValueError("expected a path or URI, or {kind: gaussian, fwhm: PIXELS}")
+            return value
+        if "values" in value:
+            return PsfPlanes.model_validate(value)
+        width = value.get("fwhm")
+        if set(value) != {"kind", "fwhm"} or value["kind"] != "gaussian" or not isinstance(width, int | float):
+            raise ValueError("expected a path or URI, or {kind: gaussian, fwhm: PIXELS}")
+        if not 0 < width <= 50:
+            raise ValueError(f"fwhm = {width} px: expected more than 0 and at most 50")
+        return GaussianPsf(kind="gaussian", fwhm=width)
 
     @field_validator("noise", mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from tasks.comparison.subjects import Subject, open_measurement, open_reference
 from tasks.plan import InputPlan
 from tasks.planning import plan_input
 from tasks.problems import Pixels, Valid, read_box, valid_pixels
+from tasks.psf import with_psf
 from tasks.requests import Request
 from tasks.restoration import Restored, restore_both
 from tasks.starts import Start, input_start, mosaics
@@ -84,7 +85,8 @@ def _tried(contender: Contender, subject: Subject, crew: Crew) -> Trial:
     batch = contender.recipe.tiling.batch
     batch = batch if batch != "auto" else BATCH_ON_GPU if crew.device == "cuda" else 1
     start = contender.recipe.learned_start()
-    treatment = treatment_of(contender.recipe, subject.facts, batch, crew.device, start)
+    facts = with_psf(subject.collection, subject.facts, contender.recipe.restoration())
+    treatment = treatment_of(contender.recipe, facts, batch, crew.device, start)
     starts = _starts(entry, array, contender, subject, treatment)
     numbers = [_touching(entry, box) for box in subject.places]
     tiles = [

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import quote
 
 from flows.telling import TICK, Progress
 from tasks import ledger
@@ -47,9 +48,10 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     publishing: set[PrefectFuture[Any]] = set()
     window = window_for(groups, run.crew.workers)
     report = Progress(run)
+    unwalked: Any = quote(run)  # Prefect would look for futures in all inputs of the plan, for every task run
 
     def publish(group: Group) -> None:
-        following = publish_inputs.submit(group, run, pool)
+        following = publish_inputs.submit(group, unwalked, pool)
         under_way[following] = group
         publishing.add(following)
         following.add_done_callback(ended.put)
@@ -57,7 +59,7 @@ def _followed(run: Run, groups: list[Group], pool: Executor) -> Outcome:
     while ahead or under_way:
         while ahead and len(under_way) < window:
             group, handful = ahead.popleft()
-            future = restore_lots.submit(group.name, run, handful, pool)
+            future = restore_lots.submit(group.name, unwalked, handful, pool)
             under_way[future] = group
             future.add_done_callback(ended.put)
         try:

@@ -33,7 +33,8 @@ def server_findings() -> list[Finding]:
             return [bad("Prefect server", url, "It asks for a password: set PREFECT_API_AUTH_STRING=user:password.")]
         return [bad("Prefect server", url, f"It refuses: {' '.join(str(error).split())}")]
     except (httpx.HTTPError, RuntimeError, OSError):
-        return [bad("Prefect server", f"no answer at {url}", "Start it, or mend or unset PREFECT_API_URL.")]
+        advice = "Start it; set PREFECT_API_URL to where it is, such as http://host:4200/api; or unset it."
+        return [bad("Prefect server", f"no answer at {url}", advice)]
 
 
 def _server(client: SyncPrefectClient, url: str) -> list[Finding]:

@@ -7,12 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from flows.cli_catalog import catalog_app
 from flows.cli_compare import compare_app
@@ -22,6 +19,8 @@ from flows.cli_nightly import nightly_app
 from flows.cli_serve import serve_app
 from flows.cli_starts import starts_app
 from flows.environment import settle, where_prefect_is
+from flows.failures import BAD, DONE, INTERRUPTED, WRONG_REQUEST, console, told
+from flows.failures import guarded as _guarded
 from flows.options import (
     CatalogFile,
     Cluster,
@@ -39,13 +38,11 @@ from flows.options import (
     Workers,
     chosen_settings,
 )
-from tasks.errors import InputError, RequestError
 
 if TYPE_CHECKING:
     from tasks.recipe import Recipe
 
-DONE, BAD, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
-UNREACHED = "Failed to reach API"  # how Prefect says that its server does not answer
+__all__ = ["BAD", "DONE", "INTERRUPTED", "WRONG_REQUEST", "app", "main"]
 GRACE = 5.0  # seconds from Ctrl-C to the end, for Prefect to be told
 
 app = typer.Typer(
@@ -62,7 +59,6 @@ app.add_typer(learn_app)
 app.add_typer(nightly_app)
 app.add_typer(serve_app)
 app.add_typer(doctor_app)
-console = Console(stderr=True)
 
 
 def main() -> None:
@@ -73,38 +69,12 @@ def main() -> None:
 
 def _interrupt(*_: Any) -> None:
     """Tell Prefect, but wait for no lot: whatever is not committed is done again, so leaving at once loses nothing."""
-    _told("Interrupted. Nothing is lost: the same command goes on from here.", INTERRUPTED)
+    told("Interrupted. Nothing is lost: the same command goes on from here.", INTERRUPTED)
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     deadline = threading.Timer(GRACE, os._exit, [INTERRUPTED])
     deadline.daemon = True
     deadline.start()
     raise KeyboardInterrupt
-
-
-def _guarded(run: Callable[[], Any]) -> int:
-    """Every failure as one sentence and a code: 1 finished badly, 2 wrong request, 130 interrupted."""
-    try:
-        run()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    except (RequestError, InputError) as error:
-        return _told(str(error), WRONG_REQUEST)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except RuntimeError as error:
-        if UNREACHED not in str(error):
-            raise
-        return _told(
-            f"{error}. Start that Prefect server, or unset PREFECT_API_URL for an embedded one.", WRONG_REQUEST
-        )
-    except OSError as error:
-        return _told(f"{error.strerror or error} The same command goes on from here once this is mended.", BAD)
-    return DONE
-
-
-def _told(sentence: str, code: int) -> int:
-    console.print(f"[bold red]selfmend:[/] {escape(sentence)}", soft_wrap=True, highlight=False)
-    return code
 
 
 @app.command()
@@ -128,7 +98,9 @@ def restore(
     from tasks.limits import make_limits
     from tasks.preparation import prepare
     from tasks.requests import make_request
+    from tasks.workers import require_cluster
 
+    require_cluster(cluster)
     chosen, limits = _recipe(recipe, setting, method), make_limits(inputs=limit, until=until, hours=hours, quiet=quiet)
     request = make_request(source, chosen, catalog=catalog, out=out)
     prepare(request, overwrite)
@@ -145,7 +117,7 @@ def restore(
         with watched(request.work, console), tags(request.collection, chosen.method.name):
             summary = flow(source, chosen, catalog, out, limits, cluster, workers, overwrite)
     except BadRun as error:
-        raise typer.Exit(_told(str(error), BAD)) from None
+        raise typer.Exit(told(str(error), BAD)) from None
     typer.echo(summary.sentence())
     if summary.notice:
         typer.echo(summary.notice)

@@ -39,7 +39,9 @@ def compare(
     settle(quiet=True)
     from tasks.comparison.challenge import make_challenge
     from tasks.comparison.contenders import contenders
+    from tasks.workers import require_cluster
 
+    require_cluster(cluster)
     chosen = contenders(recipe or [], method or [], suite or [], chosen_settings(setting))
     asked = make_challenge(source, chosen, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
     with asked.out.lock():  # who is turned away shall not wait for Prefect to start

@@ -1,6 +1,8 @@
 """The command `selfmend doctor`."""
 
+import importlib
 import os
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -9,7 +11,7 @@ from rich.table import Column, Table
 
 from flows.environment import settle
 from flows.options import OutOption
-from tasks.doctor.finding import Finding
+from tasks.doctor.finding import Finding, bad
 
 doctor_app = typer.Typer()
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -19,20 +21,32 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 def doctor(out: OutOption = "restored") -> None:
     """Check versions, devices, storage, clocks and Prefect server; ends with 1 where something is in the way."""
     settle(quiet=True)
-    from tasks.doctor.devices import device_findings
-    from tasks.doctor.settings import settings_findings
-    from tasks.doctor.storage import storage_findings
-    from tasks.doctor.versions import version_findings
-
-    findings = [*version_findings(), *device_findings(), *storage_findings(out), *settings_findings(os.environ)]
+    findings = [each for check, module, given in _checks(out) for each in _asked(check, module, given)]
     broken = {each.what for each in findings if each.level == "fail"}
     if not broken & {"prefect", "fastapi", "sqlalchemy", "pydantic"}:  # with these Prefect cannot even be asked
-        from flows.checkup import server_findings
-
-        findings += server_findings()
+        findings += _asked("server_findings", "flows.checkup", ())
     _show(findings)
-    if broken or any(each.level == "fail" for each in findings):
+    if any(each.level == "fail" for each in findings):
         raise typer.Exit(1)
+
+
+def _checks(out: str) -> list[tuple[str, str, tuple[Any, ...]]]:
+    return [
+        ("version_findings", "tasks.doctor.versions", ()),
+        ("device_findings", "tasks.doctor.devices", ()),
+        ("storage_findings", "tasks.doctor.storage", (out,)),
+        ("settings_findings", "tasks.doctor.settings", (os.environ,)),
+    ]
+
+
+def _asked(check: str, module: str, given: tuple[Any, ...]) -> list[Finding]:
+    """What one family finds. A library that it needs itself may be missing: then the others are asked all the same."""
+    try:
+        found: list[Finding] = getattr(importlib.import_module(module), check)(*given)
+    except ImportError as error:
+        what = check.removesuffix("_findings")
+        return [bad(what, "cannot be checked", f"{error}; install what is missing, and ask again.")]
+    return found
 
 
 def _show(findings: list[Finding]) -> None:

@@ -71,7 +71,9 @@ def nightly(
     from tasks.limits import make_limits
     from tasks.night import BadNight, asked_for
     from tasks.recipe import load_recipe
+    from tasks.workers import require_cluster
 
+    require_cluster(cluster)
     limits = make_limits(inputs=limit, until=until, hours=hours, quiet=quiet)
     chosen = load_recipe(recipe, chosen_settings(setting))
     asked_for(collection, catalog)  # who is turned away shall not wait for Prefect to start

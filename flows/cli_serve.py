@@ -60,6 +60,7 @@ def serve(
     """Keep one machine restoring: a Prefect server with its pages, nights by the clock, other runs on demand."""
     settle()
     from flows.own_server import LOOPBACK, api_url, own_server, require_answer, require_port
+    from tasks.workers import require_cluster
 
     own = api_url(host, port)
     url = os.environ.setdefault("PREFECT_API_URL", own).rstrip("/").replace("//localhost:", "//127.0.0.1:")
@@ -71,6 +72,8 @@ def serve(
         out, cron = out or "restored", cron or NIGHT
     choices = _choices(collection, until, hours, catalog, recipe, setting, out, cluster, workers)
     declared = _declared(_file(file), choices, cron, timezone)
+    for word in {each.parameters["cluster"] for each in declared if "cluster" in each.parameters}:
+        require_cluster(word)
     _share_password()
     if url != own:
         return _serve(declared, runs, url, alone=False)
@@ -132,9 +135,12 @@ def deploy(
     require_answer(url)
     _share_password()
     from flows.deploying import deploy_all
+    from tasks.workers import require_cluster
 
     content = _file(file)
     choices = _choices(collection, until, hours, catalog, recipe, setting, out, cluster, workers)
+    if cluster and "/" not in cluster:  # a file may be there for the pool's workers alone
+        require_cluster(cluster)
     registered = deploy_all(content, _declared(content, choices, cron, timezone), pool, queue, create)
     for name in registered.names:
         typer.echo(name)
@@ -178,7 +184,7 @@ def _choices(
         "catalog": catalog and str(Path(catalog).absolute()),
         "out": out if out is None or "://" in out else str(Path(out).absolute()),
         "limits": limits if until or hours else None,
-        "cluster": cluster,
+        "cluster": str(Path(cluster).absolute()) if cluster and Path(cluster).is_file() else cluster,
         "workers": workers,
     }
 

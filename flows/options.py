@@ -36,7 +36,7 @@ def chosen_settings(words: list[str] | None) -> dict[str, Any]:
     """The values of --set by dotted key.
 
     Raises:
-        RequestError: a word is not of the form key=value.
+        RequestError: a word is not of the form key=value, or its value is not YAML.
     """
     return dict(_setting(word) for word in words or [])
 
@@ -45,4 +45,7 @@ def _setting(text: str) -> tuple[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise RequestError(f"--set {text} is not of the form key=value, such as method.steps=20.")
-    return key.strip(), yaml.safe_load(value)
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RequestError(f"The value of --set {text} is not YAML: {' '.join(str(error).split())}.") from None

@@ -81,7 +81,7 @@ def read_prefect_yaml(file: Path | str | None = None) -> PrefectFile:
     """
     path = Path(file or SHIPPED)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise RequestError(f"'{path}' cannot be read: {error.strerror}; give a copy of prefect.yaml.") from None
     except yaml.YAMLError as error:

@@ -214,7 +214,7 @@ def _read(name: str) -> dict[str, Any]:
             f"There is no recipe '{name}': neither a file nor one of {', '.join(known)}.{nearest(name, known)}"
         )
     try:
-        choices = yaml.safe_load(file.read_text())
+        choices = yaml.safe_load(file.read_bytes())
     except yaml.YAMLError as error:
         raise RequestError(f"Recipe '{name}' is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(choices or {}, dict):

@@ -4,7 +4,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from tasks.lot_done import LotDone
 
@@ -13,34 +12,32 @@ FEW = 5  # lots, whose tiles make a speed
 MARKS = 1000  # of the recent past that are kept; with more lots in RECENT the speed looks back less far
 
 
-@dataclass
 class Tally:
     """Counts of a run. Change them by its verbs only, which hold the lock.
+
+    No dataclass: Prefect walks through those among the parameters of every task run, while other threads count.
 
     tiles, lots: of the plan. inputs: to do. before: tiles by verdict that earlier runs restored, and lots_before and
     inputs_before what they did of those. verdicts, statuses: of the tiles of this run. published_bytes: of its images.
     failed: inputs. retries: handfuls that were tried again. clock: in seconds, never back.
     """
 
-    tiles: int = 0
-    lots: int = 0
-    inputs: int = 0
-    before: Counter[str] = field(default_factory=Counter)
-    lots_before: int = 0
-    inputs_before: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
-    device_seconds: float = 0.0
-    lot_seconds: float = 0.0
-    published_bytes: int = 0
-    failed: int = 0
-    retries: int = 0
-    clock: Callable[[], float] = time.monotonic
-    _counted: set[str] = field(default_factory=set)
-    _shown: set[str] = field(default_factory=set)
-    _marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=MARKS))
-    _began: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(
+        self, tiles: int = 0, lots: int = 0, inputs: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Nothing is done yet."""
+        self.tiles, self.lots, self.inputs, self.clock = tiles, lots, inputs, clock
+        self.before: Counter[str] = Counter()
+        self.lots_before = self.inputs_before = 0
+        self.verdicts: Counter[str] = Counter()
+        self.statuses: Counter[str] = Counter()
+        self.device_seconds = self.lot_seconds = 0.0
+        self.published_bytes = self.failed = self.retries = 0
+        self._counted: set[str] = set()
+        self._shown: set[str] = set()
+        self._marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
+        self._began = 0.0
+        self._lock = threading.Lock()
 
     def begin(self, before: Counter[str], lots_before: int) -> None:
         """The first lot can be handed out: speed counts from here. before: tiles that are done already, by verdict."""

@@ -52,7 +52,7 @@ def load_cluster(word: str) -> Cluster:
         )
     where = f"Cluster '{word}'"
     try:
-        told = yaml.safe_load(file.read_text())
+        told = yaml.safe_load(file.read_bytes())
     except yaml.YAMLError as error:
         raise RequestError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(told, dict):

@@ -64,7 +64,7 @@ def suite_of(name: str, settings: dict[str, Any] | None = None) -> list[Contende
             f"There is no suite '{name}': neither a file nor one of {', '.join(known)}.{nearest(name, known)}"
         )
     try:
-        entries = yaml.safe_load(file.read_text())
+        entries = yaml.safe_load(file.read_bytes())
     except yaml.YAMLError as error:
         raise RequestError(f"Suite '{name}' is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(entries, list) or not entries:

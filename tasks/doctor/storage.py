@@ -13,14 +13,14 @@ SKEW = 2.0  # seconds between two clocks
 
 
 def storage_findings(out: str) -> list[Finding]:
-    """Findings on a folder or URI for results. Writes a small file there, or in the nearest folder that exists."""
+    """Findings on a folder or URI for results. Writes a small file there, and takes it away again."""
     place = Place(out)
-    if place.local:
-        place = Place(str(next(path for path in (place.local, *place.local.parents) if path.is_dir())))
     try:
         place.require_writable()
     except (RequestError, OSError, ImportError, ValueError) as error:
         return [bad("output", out, f"{error}")]
+    if place.local:
+        place = Place(str(next(path for path in (place.local, *place.local.parents) if path.is_dir())))
     return [good("output", f"{out} can be written"), _room(place), *_clock(place)]
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PARTIAL = ".partial"  # the end of names of files that are being written; zarr uses the same
@@ -50,6 +50,18 @@ def make_folder(folder: Path) -> None:
         sync(path.parent)
 
 
+@contextmanager
+def left_as_found(folder: Path) -> Iterator[None]:
+    """Take a folder, and those above it, away again if they came about in the context and nothing was put there."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # something is there
+            for path in missing:
+                path.rmdir()
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
@@ -67,9 +79,9 @@ def explaining(where: str) -> Iterator[None]:
     except OSError as error:
         why = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            said = f"No space is left for '{where}'; free some and run the same command again: what is done stays done."
+            said = f"No space is left for '{where}'; free some: what is done stays done."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             said = f"'{where}' cannot be written: {why}; choose another output, or change its permissions."
         else:
-            said = f"'{where}' cannot be written: {why}; when that is mended, run the same command again."
+            said = f"'{where}' cannot be written: {why}; look at that disk, or choose another output."
         raise OSError(error.errno or errno.EIO, said) from error

@@ -10,30 +10,39 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tasks.errors import RequestError
+from tasks.stores.disk import left_as_found, make_folder
+
+NAME = ".lock"
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder.
+    """Hold the lock of a folder, which is made if need be; if nothing comes into it, it is taken away again.
 
     Who holds it stands in a file beside the lock: older versions of filelock empty the lock file when they try it.
 
     Raises:
         RequestError: another run holds it; the message says which and since when.
     """
-    facts = folder / ".lock.json"
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        who = _holder(facts)
-        raise RequestError(f"Another run{who} is at work in '{folder}'; wait until it has ended, or stop it.") from None
-    try:
-        facts.write_text(json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}))
-        yield
-    finally:
-        facts.unlink(missing_ok=True)
-        lock.release()
+    facts, is_new = folder / ".lock.json", not folder.exists()
+    with left_as_found(folder):
+        make_folder(folder)
+        lock = FileLock(folder / NAME, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            who = _holder(facts)
+            raise RequestError(
+                f"Another run{who} is at work in '{folder}'; wait until it has ended, or stop it."
+            ) from None
+        try:
+            facts.write_text(json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}))
+            yield
+        finally:
+            facts.unlink(missing_ok=True)
+            if is_new and os.listdir(folder) == [NAME]:
+                (folder / NAME).unlink()  # who opened it meanwhile sees that it has no name any more
+            lock.release()
 
 
 def _holder(facts: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import RequestError
-from tasks.stores.disk import PARTIAL, explaining, move_folder, sync_files, write_whole
+from tasks.stores.disk import PARTIAL, explaining, left_as_found, move_folder, sync_files, write_whole
 from tasks.stores.locks import held
 
 if TYPE_CHECKING:
@@ -117,11 +117,7 @@ class Place:
             OSError: it cannot be written; the message says where, why, and what to do.
         """
         with explaining(f"{self.uri}/{name}"):
-            if self.local:
-                write_whole(self.local / _checked(name), data)
-            else:
-                fs, path = self._remote(name)
-                fs.pipe_file(path, data)
+            self._put(name, data)
 
     def remove(self, name: str = "") -> None:
         """Remove a file, or a folder with all that is in it; nothing there is as good."""
@@ -170,15 +166,16 @@ class Place:
         return shutil.disk_usage(there).free
 
     def require_writable(self) -> None:
-        """Try to write, before anything is spent.
+        """Try to write, before anything is spent; leaves nothing behind.
 
         Raises:
             RequestError: it does not work.
         """
         probe = f".probe-{uuid.uuid4().hex}"
         try:
-            self.write(probe, b"selfmend")
-            self.remove(probe)
+            with explaining(self.uri), left_as_found(self.local) if self.local else nullcontext():
+                self._put(probe, b"selfmend")
+                self.remove(probe)
         except (OSError, ImportError, ValueError) as error:
             said = getattr(error, "strerror", None) or f"'{self.uri}' cannot be written: {error}."
             raise RequestError(said) from error
@@ -195,6 +192,13 @@ class Place:
             return nullcontext()
         self.require_writable()
         return held(self.local)
+
+    def _put(self, name: str, data: bytes) -> None:
+        if self.local:
+            write_whole(self.local / _checked(name), data)
+        else:
+            fs, path = self._remote(name)
+            fs.pipe_file(path, data)
 
     def _remote(self, name: str = "") -> tuple[Any, str]:
         """File system and path. Forgets listings, for other processes write here too."""

@@ -65,8 +65,14 @@ def test_plan_says_what_would_be_done_and_writes_nothing(
         (["restore", "IMAGE", "--recipe", "nlmm"], "Did you mean 'nlm'?"),
         (["restore", "IMAGE", "--set", "method.step=3"], "Did you mean 'steps'?"),
         (["restore", "IMAGE", "--set", "nonsense"], "key=value"),
+        (["restore", "IMAGE", "--set", "method.crop=["], "--set method.crop=[ is not YAML"),
+        (["restore", "IMAGE", "--recipe", "IMAGE"], "is not YAML"),
         (["restore", "IMAGE", "--method", "dip2"], "unknown method 'dip2'"),
         (["restore", "IMAGE", "--cluster", "moon"], "--cluster moon is not known"),
+        (["restore", "IMAGE", "--cluster", "moon"], "neither a file nor one of local, none, "),
+        (["restore", "IMAGE", "--cluster", "IMAGE"], "is not YAML"),
+        (["nightly", "--cluster", "moon"], "neither a file nor one of local, none, "),
+        (["compare", "IMAGE", "--cluster", "moon"], "neither a file nor one of local, none, "),
         (["restore", "IMAGE", "--limit", "0"], "--limit 0"),
         (["restore", "IMAGE", "--out", "/proc/nothing"], "/proc/nothing"),
         (["restore", "IMAGE", "--catalog", "absent.yaml"], "absent.yaml"),
@@ -80,12 +86,25 @@ def test_a_wrong_request_is_one_sentence_and_touches_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], image: Path, words: list[str], sentence: str
 ) -> None:
     monkeypatch.chdir(image.parent)
+    monkeypatch.setitem(sys.modules, "flows.restore", None)  # nobody waits for Prefect to be refused
+    monkeypatch.setitem(sys.modules, "flows.nightly", None)
+    monkeypatch.setitem(sys.modules, "flows.compare", None)
     before = digests(image.parent)
     assert call(monkeypatch, *[str(image) if word == "IMAGE" else word for word in words]) == cli.WRONG_REQUEST
     told = " ".join(capsys.readouterr().err.split())
     assert sentence in told
     assert "Traceback" not in told
     assert digests(image.parent) == before
+    assert [each.name for each in image.parent.iterdir()] == ["in.tif"]
+
+
+def test_what_the_system_says_is_a_sentence_with_the_way_on(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        raise PermissionError(13, "Permission denied", "/archive/in.tif")
+
+    assert cli._guarded(refused) == cli.BAD
+    told = capsys.readouterr().err
+    assert "'/archive/in.tif': Permission denied. After that is put right, the same command goes on" in told
 
 
 @pytest.mark.parametrize("words", [["--help"], ["catalog"], ["restore", "--help"]])

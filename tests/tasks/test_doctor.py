@@ -60,7 +60,13 @@ def test_storage_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_in_the_way() -> None:
     (finding,) = storage_findings("/proc/nothing")
     assert finding.level == "fail"
-    assert "cannot be written" in finding.advice
+    assert "'/proc/nothing' cannot be written" in finding.advice
+
+
+def test_a_file_where_the_folder_should_be_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"")
+    (finding,) = storage_findings(str(tmp_path / "out" / "cells"))
+    assert (finding.level, finding.what) == ("fail", "output")
 
 
 @pytest.mark.parametrize(("free", "level"), [(2**40, "ok"), (5 * 2**30, "warn"), (2**20, "fail")])

@@ -175,7 +175,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):
     with pytest.raises(RequestError, match="cannot be written"):
         Place("nosuchprotocol://bucket/out").require_writable()
     Place(str(tmp_path / "new")).require_writable()
-    assert os.listdir(tmp_path / "new") == []
+    assert not (tmp_path / "new").exists()
 
 
 def test_free_bytes_of_a_folder_to_come(tmp_path):
@@ -198,6 +198,20 @@ def test_a_second_run_is_told_who_is_at_work(tmp_path):
         pass
     with Place("memory://x").lock(), Place("memory://x").lock():
         pass
+
+
+def test_a_trial_leaves_no_folder_behind_and_work_stays(tmp_path):
+    place = Place(str(tmp_path / "out" / "cells"))
+    place.require_writable()
+    with place.lock():
+        assert place.local.is_dir()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RequestError), place.lock():
+        raise RequestError("refused")
+    assert list(tmp_path.iterdir()) == []
+    with place.lock():
+        place.write("pixels", b"1")
+    assert place.names() == [".lock", "pixels"]
 
 
 def test_a_run_that_died_holds_nobody_back(tmp_path):

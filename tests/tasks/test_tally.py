@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from prefect.utilities.engine import collect_task_run_inputs_sync
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as older_families
 
@@ -71,6 +73,26 @@ def test_a_lot_done_twice_is_counted_once_and_what_was_done_before_is_not_speed(
     assert tally.seconds_to_go() == pytest.approx(50.0)
     assert tally.all_verdicts == {"good": 49, "suspect": 1}
     assert tally.device_seconds == 4.0
+
+
+def test_prefect_may_look_through_the_parameters_of_a_task_run_while_threads_count() -> None:
+    tally, ended = Tally(), threading.Event()
+
+    def count() -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            tally.restored(done(number))
+            tally.shown(str(number), 1)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        for _ in range(300):
+            assert collect_task_run_inputs_sync(tally) == set()
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_the_recent_speed_forgets_a_slow_beginning_but_needs_a_few_lots() -> None:

@@ -3,9 +3,9 @@
     python -m benchmarks.deblurring [--quick]
 
 classics: the four scenarios of the deblurring literature on those of Set12 with 256 x 256 pixels: (1) 15 x 15,
-1 / (1 + i^2 + j^2), sigma sqrt 2; (2) the same, sigma sqrt 8; (3) box of 9 x 9, sigma sqrt 0.3; (4) (1 4 6 4 1) squared,
-sigma 7. levin: camera-shake kernels of Levin et al., CVPR 2009, on three pictures. Noise in units of 0 to 255.
-Blur is a valid convolution, so that the border is unknown and the scored picture is smaller by the PSF; the papers
+1 / (1 + i^2 + j^2), sigma sqrt 2; (2) the same, sigma sqrt 8; (3) box of 9 x 9, sigma sqrt 0.3; (4) 1 4 6 4 1 along
+both axes, sigma 7. levin: camera-shake kernels of Levin et al., CVPR 2009, on three pictures. Noise in units of 0 to
+255. Blur is a valid convolution, so that the border is unknown and the scored picture is smaller by the PSF; the papers
 blur in a circle, which gives their methods the border. Methods at their defaults, with the start that ships. PSNR in
 dB, mean of the pictures, clipped to 0 to 1; CPU-seconds of one thread for one picture.
 """

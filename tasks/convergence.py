@@ -54,7 +54,11 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         pa.float64(),
         "estimated mean squared error (SURE, or at withheld pixels) over the noise variance; 1 is as bad as the input",
     ),
-    ("risk_psnr", pa.float64(), "estimated PSNR in dB; peak = the input's scale; a risk below 0.03 counts as 0.03"),
+    (
+        "risk_psnr",
+        pa.float64(),
+        "estimated PSNR in dB; peak = the input's scale; a risk below 0.03 counts as 0.03; none where a PSF is undone",
+    ),
     ("control_risk", pa.float64(), "the same as risk, of the classical control"),
     (
         "skill",

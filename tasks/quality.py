@@ -45,6 +45,10 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         "risk": risk,
         "risk_psnr": -10 * torch.log10(risk.clamp(min=RESOLUTION) * power),
     }
+    if own.image is not None:
+        columns["risk_psnr"] = torch.full_like(
+            risk, torch.nan
+        )  # what the PSF took away is in no risk of the measurement
     if control is not None:
         # at the same pixels, so that the noise of what is compared is the same
         other = sure(replace(seen, mask=own.known(seen.mask)), control) / power

@@ -5,6 +5,7 @@ A query simulates the acquisition of that picture, the same bytes every time:
     gain=2            data units per photo-electron
     offset=100        data units that no light gives
     read_noise=3      standard deviation in the dark, in data units
+    blur=3            full width at half maximum of a Gaussian PSF, in pixels, before the noise
     sigma=5           standard deviation of Gaussian noise, in data units, independent of the light
     seed=7            draws the noise; without it the picture is the clean twin of the acquisition, on the same scale
     frames=10         a stack of that many independent exposures, along t
@@ -26,6 +27,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from tasks.catalog.facts import Facts
 from tasks.catalog.locations import scheme
@@ -51,6 +53,7 @@ class Acquisition:
     gain: float = 1.0
     offset: float = 0.0
     read_noise: float = 0.0
+    blur: float = 0.0
     sigma: float = 0.0
     seed: int = -1
     frames: int = 0
@@ -132,6 +135,9 @@ class Simulated:
     def _exposed(self) -> NDArray[Any]:
         whole = np.asarray(self._clean[tuple(slice(0, n) for n in self._clean.shape)], np.float64)
         taken = self._taken
+        if taken.blur:
+            widths = [taken.blur / 2.3548] * 2 + [0.0] * (whole.ndim - 2)
+            whole = gaussian_filter(whole, widths, mode="reflect")
         # The brightest pixel of the whole picture, so that all crops share one scale.
         electrons = whole[self._window] * (taken.photons / whole.max() if taken.photons else 1.0)
         frames = [_exposure(electrons, taken, frame) for frame in range(taken.frames or 1)]
@@ -169,7 +175,7 @@ def _acquisition(uri: str) -> Acquisition:
     taken = Acquisition(**values)
     if taken.dtype not in ("", "uint8", "uint16", "float32"):
         raise InputError(f"{uri}: dtype is uint8, uint16 or float32, not '{taken.dtype}'.")
-    numbers = ("photons", "gain", "read_noise", "sigma", "frames", "corner", "pixel")
+    numbers = ("photons", "gain", "read_noise", "blur", "sigma", "frames", "corner", "pixel")
     wrong = next((name for name in numbers if not 0 <= getattr(taken, name) < float("inf")), None)
     if wrong:
         raise InputError(f"{uri}: {wrong} cannot be {getattr(taken, wrong)}.")

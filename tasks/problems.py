@@ -17,6 +17,7 @@ from il_models.noise import Affine, Anscombe, Logarithm, Noise, Stabiliser
 from il_models.problem import Problem
 from tasks.plan import InputPlan, correlation_of
 from tasks.psf import degradation_of
+from tasks.readers._window import window_of
 from tasks.tiling import AXES, Box
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def read_box(array: "xr.DataArray", box: Box) -> NDArray[np.generic]:
     The dask scheduler is named, for inside a Dask worker the default would hand the reading back to the cluster.
     """
     index = {axis: part for axis, part in zip(AXES, box.slices, strict=True) if axis in array.dims}
+    window = window_of(array)
+    if window is not None:
+        return window[tuple(index[str(axis)] for axis in array.dims)].reshape(box.shape)
     values = np.asarray(array.isel(index).data.compute(scheduler="synchronous"))
     return values.reshape(box.shape)
 

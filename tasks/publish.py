@@ -94,10 +94,11 @@ def _build(job: PublishJob, site: Place) -> None:
     facts = image_facts(job.input, job.source, job.dtype, job.chunk, job.pyramid)
     documents = ngff_documents(facts) if facts.layout == "ngff" else geo_documents(facts, job.source)
     for name in sorted(documents.keys() - ROOT_DOCUMENTS.keys()):
-        site.write(name, documents[name])
+        site.write(name, documents[name], lasting=False)
     clipped = _write_image(job, facts, documents, site)
     _write_copies(facts, documents, site)
     _write_verdicts(job, facts, documents, site)
+    site.sync()  # all at once, before the root says that it is there
     for name, data in root_documents(documents, {MARK: {**provenance, "clipped": clipped}}).items():
         site.write(name, data)
 
@@ -163,7 +164,7 @@ def _write_block(
     shape = tuple(n for n, has in zip(box.shape, own, strict=True) if has)
     metadata = array_document(documents, path)
     for name, data in shard_objects(metadata, at, pixels.reshape(shape), keep_empty=False).items():
-        site.write(f"{path}/{name}", data)
+        site.write(f"{path}/{name}", data, lasting=False)
 
 
 def _image_path(facts: ImageFacts, level: int) -> str:

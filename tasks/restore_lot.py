@@ -25,7 +25,7 @@ from tasks.registry.pinned import pinned_start
 from tasks.restoration import Restored, restore_tiles
 from tasks.starts import Start, input_start, keep_start, kept_start, mosaics
 from tasks.stores.place import Place
-from tasks.stores.shards import create_work, work_array, write_shard
+from tasks.stores.shards import create_work, sync_shards, work_array, write_shard
 from tasks.tiles import Tile, place_of, read_tiles
 from tasks.tiling import AXES
 from tasks.treatment import Treatment, treatment_of
@@ -159,7 +159,7 @@ def _starts(
 
 
 def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
-    """Shards first, each durable once it is written; the record last."""
+    """Shards first, and all of them durable; the record last."""
     method = job.recipe.restoration()
     told = {
         "run": job.run,
@@ -184,6 +184,7 @@ def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
         rows += [told | _row(each, torn[each.tile.number]) for each in tiles]
     for row in rows:
         row["verdict"], row["verdict_reason"] = verdict(row, method)
+    sync_shards(job.work, ((name, shard) for name, shards in checksums.items() for shard in shards))
     ledger.commit(job.work, job.lot, rows, checksums)
 
 

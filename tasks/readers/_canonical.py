@@ -10,7 +10,7 @@ from tasks.catalog.facts import AXIS_LETTERS, Facts
 from tasks.catalog.locations import needed
 from tasks.errors import InputError
 from tasks.readers._stored import Georeference, Stored
-from tasks.readers._window import Window, dask_chunks
+from tasks.readers._window import Window, dask_chunks, remember
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,6 +48,7 @@ def canonical(stored: Stored, facts: Facts) -> "xr.DataArray":
         name=False,
         meta=np.empty((0,) * window.ndim, window.dtype),
     )
+    remember(lazy.name, window)
     image = _with_channels(xr.DataArray(lazy, dims=dims), stored, facts)
     image, geo = _georeferenced(image, stored, facts)
     image.attrs = _attributes(image, stored, facts, geo) | {"source_chunks": dict(zip(dims, pieces, strict=True))}

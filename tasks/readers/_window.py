@@ -1,6 +1,7 @@
 """Windows of an image: only what is asked for is read, in the order of axes that the pipeline wants."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 from tasks.catalog.locations import cause
 from tasks.errors import InputError
 from tasks.readers._stored import Pixels
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LARGEST_CHUNK = 16 * 2**20
 
@@ -55,6 +59,22 @@ class Window:
 
     def _where(self, stored: tuple[slice, ...]) -> str:
         return f"{self._uri}: pixels [{', '.join(f'{part.start}:{part.stop}' for part in stored)}]"
+
+
+_windows: "WeakValueDictionary[str, Window]" = WeakValueDictionary()  # by the name of the Dask array made of them
+
+
+def remember(name: str, window: Window) -> None:
+    """Note of which window a Dask array was made, by the array's name."""
+    _windows[name] = window
+
+
+def window_of(image: "xr.DataArray") -> Window | None:
+    """The window that an image reads from, as long as it is all of it and nothing was computed with it; else None.
+
+    For a small piece Dask's graph costs more than the reading.
+    """
+    return _windows.get(str(getattr(image.data, "name", "")))
 
 
 def _places(part: Any, n: int) -> NDArray[np.int64]:

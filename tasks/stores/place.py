@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class Place:
         """
         return Place(f"{self.uri}/{_checked(name)}")
 
-    @property
+    @cached_property
     def local(self) -> Path | None:
         """The folder on this machine's disks, or None."""
         return None if _REMOTE.match(self.uri) else Path(self.uri)
@@ -110,14 +111,17 @@ class Place:
             return sum((self.local / folder / name).stat().st_size for name in self.names(folder))
         return sum(int(facts["size"]) for facts in self._objects(folder).values())
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, lasting: bool = True) -> None:
         """Write a file whole: a reader sees the old bytes or the new, and once this returns they outlive a power cut.
+
+        Args:
+            lasting: False where `sync` comes before anybody relies on it: many small files take a tenth of the time.
 
         Raises:
             OSError: it cannot be written; the message says where, why, and what to do.
         """
         with explaining(f"{self.uri}/{name}"):
-            self._put(name, data)
+            self._put(name, data, lasting)
 
     def remove(self, name: str = "") -> None:
         """Remove a file, or a folder with all that is in it; nothing there is as good."""
@@ -143,10 +147,18 @@ class Place:
         with explaining(to.uri):
             move_folder(self.local, to.local)
 
-    def sync(self, names: Iterable[str]) -> None:
-        """Make files durable that something else wrote here: the files, and the folders that name them."""
+    def sync(self, names: Iterable[str] | None = None) -> None:
+        """Make files durable that were written without waiting: the files, and the folders that name them.
+
+        Args:
+            names: without them all that lie here.
+
+        Raises:
+            OSError: they may be lost; the message says where, why, and what to do.
+        """
         if self.local:
-            sync_files(self.local, [_checked(name) for name in names])
+            with explaining(self.uri):
+                sync_files(self.local, [_checked(name) for name in (self.names() if names is None else names)])
 
     def store(self) -> "Store":
         """This place as a Zarr store."""
@@ -193,9 +205,9 @@ class Place:
         self.require_writable()
         return held(self.local)
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, data: bytes, lasting: bool = True) -> None:
         if self.local:
-            write_whole(self.local / _checked(name), data)
+            write_whole(self.local / _checked(name), data, lasting)
         else:
             fs, path = self._remote(name)
             fs.pipe_file(path, data)

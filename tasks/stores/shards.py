@@ -7,6 +7,7 @@ shard is one Zarr shard, so no two writers ever meet in one object. Inner chunks
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zarr import Array
 
 CHUNK_SIDE = 256  # px along y and x of an inner chunk
+ARRAY, SHARDS = "zarr.json", "shards"
 CHUNK_PIXELS = 2**16  # small planes share a chunk up to so many pixels
 
 
@@ -42,29 +44,31 @@ class TornShard(Exception):  # noqa: N818 - the word for what was found, which i
 
 def work_array(work: Place, name: str) -> Place:
     """Where the work array of an input lies in the work area of its plan."""
-    return work / "shards" / f"{name}.zarr"
+    return work / SHARDS / f"{name}.zarr"
 
 
 def create_work(place: Place, grid: TileGrid) -> None:
     """Make the work array of an input, without any shard. Doing it again, or at once in several workers, is harmless.
 
+    It is not durable before `sync_shards`.
+
     Raises:
         ValueError: there is one, of another shape.
     """
     made = _metadata(grid)
-    if place.exists("zarr.json"):
-        found, wanted = json.loads(place.read("zarr.json")), json.loads(made)
+    found, wanted = _document(place), json.loads(made)
+    if found is not None:
         if any(found.get(key) != wanted[key] for key in ("shape", "chunk_grid", "data_type")):
             raise ValueError(
                 f"'{place.uri}' was made for another grid: {found.get('shape')}, not {wanted['shape']}; "
                 "remove the work area and run again."
             )
         return
-    place.write("zarr.json", made)
+    place.write(ARRAY, made, lasting=False)
 
 
 def write_shard(place: Place, grid: TileGrid, shard: int, pixels: Pixels) -> str:
-    """Store a shard as one object, durably.
+    """Store a shard as one object; not durable before `sync_shards`, for a lot waits for all of its shards at once.
 
     Args:
         place: of the work array, made by create_work.
@@ -86,8 +90,17 @@ def write_shard(place: Place, grid: TileGrid, shard: int, pixels: Pixels) -> str
     whole[0][tuple(slice(n) for n in box.shape)] = pixels
     at = (slice(shard, shard + 1), *(slice(0, n) for n in _padded(grid)))
     ((name, data),) = shard_objects(_metadata(grid), at, whole, keep_empty=True).items()
-    place.write(name, data)
+    place.write(name, data, lasting=False)
     return hashlib.sha256(data).hexdigest()
+
+
+def sync_shards(work: Place, shards: Iterable[tuple[str, int]]) -> None:
+    """Make shards durable that were stored, each given by its input and number, and the arrays that they are of.
+
+    Raises:
+        OSError: they may be lost.
+    """
+    work.sync(sorted({f"{SHARDS}/{name}.zarr/{each}" for name, shard in shards for each in (ARRAY, _object(shard))}))
 
 
 def shard_checksum(place: Place, shard: int) -> str | None:
@@ -147,6 +160,15 @@ def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
         if chunks[axis] < shape[axis]:
             break
     return tuple(chunks)
+
+
+def _document(place: Place) -> dict[str, Any] | None:
+    """The array's document, or None where there is none, or a power cut left half of one."""
+    try:
+        document: dict[str, Any] = json.loads(place.read(ARRAY))
+    except (FileNotFoundError, ValueError):
+        return None
+    return document
 
 
 def _object(shard: int) -> str:

@@ -151,7 +151,6 @@ def test_sync_reaches_files_and_all_folders(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr(disk, "sync", synced.append)
     Place(str(tmp_path / "out")).sync(["c/0/1"])
-    assert synced[0] == file
     assert set(synced) == {file, file.parent, tmp_path / "out" / "c", tmp_path / "out", tmp_path}
     Place("memory://x").sync(["c/0/1"])
 

@@ -327,16 +327,33 @@ def test_the_old_image_stays_readable_until_the_new_one_is_complete(tmp_path, mo
     job = restored(new, grid_of(new), top)
     write, seen = Place.write, []
 
-    def watched(place, name, data):
+    def watched(place, name, data, lasting=True):
         seen.append(name)
         np.testing.assert_array_equal(level(top, number=IMAGES[layout])[:], old.values)
         assert published_key(top, "a") == "old"
-        write(place, name, data)
+        write(place, name, data, lasting)
 
     monkeypatch.setattr(Place, "write", watched)
     publish_input(job)
     assert seen[-1] == ROOTS[layout]
     np.testing.assert_array_equal(level(top, number=IMAGES[layout])[:], new.values)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells the name behind a handle")
+def test_all_of_an_image_is_durable_before_its_root_says_that_it_is_there(tmp_path, monkeypatch):
+    top, opened = Place(str(tmp_path)), scene((60, 100))
+    write, sync, synced, before = Place.write, disk.sync, [], []
+
+    def watched(place, name, data, lasting=True):
+        if name == "zarr.json":
+            before.extend(place.names())
+            assert {f"{place.local}/{each}" for each in before} <= set(synced)
+        write(place, name, data, lasting)
+
+    monkeypatch.setattr(disk, "sync", lambda path: (synced.append(str(path)), sync(path)))
+    monkeypatch.setattr(Place, "write", watched)
+    publish_input(restored(opened, grid_of(opened), top))
+    assert len(before) > 4
 
 
 def test_after_a_death_between_the_two_renames_an_image_is_visible_again(tmp_path, monkeypatch):
@@ -393,12 +410,12 @@ def test_an_object_store_shows_nothing_before_all_is_there(monkeypatch, layout):
     job = restored(opened, grid_of(opened), top)
     write, names = Place.write, []
 
-    def watched(place, name, data):
+    def watched(place, name, data, lasting=True):
         assert published_key(top, "a") is None
         with pytest.raises(FileNotFoundError):
             zarr.open_group((top / "a.zarr").store(), mode="r")
         names.append(name)
-        write(place, name, data)
+        write(place, name, data, lasting)
 
     monkeypatch.setattr(Place, "write", watched)
     publish_input(job)

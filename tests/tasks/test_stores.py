@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import pickle
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,16 @@ from hypothesis import strategies as st
 from tasks.stores import disk
 from tasks.stores.encoding import open_stored, shard_objects
 from tasks.stores.place import Place
-from tasks.stores.shards import TornShard, check_shard, create_work, read_part, shard_checksum, work_array, write_shard
+from tasks.stores.shards import (
+    TornShard,
+    check_shard,
+    create_work,
+    read_part,
+    shard_checksum,
+    sync_shards,
+    work_array,
+    write_shard,
+)
 from tasks.tiling import Box, TileGrid
 
 GRID = TileGrid((1, 2, 1, 75, 90), (1, 2, 1, 16, 16), (0, 0, 0, 6, 6), (0, 0, 0, 4, 4), (1, 2, 1, 32, 48))
@@ -135,13 +146,32 @@ def test_torn_missing_and_unrecorded_shards_are_found(place):
         check_shard(place, 1, good)
 
 
-def test_a_shard_is_durable_before_its_checksum_is_known(tmp_path, monkeypatch):
-    place = Place(str(tmp_path))
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells the name behind a handle")
+def test_shards_wait_for_the_disk_together_with_all_that_names_them(tmp_path, monkeypatch):
+    work = Place(str(tmp_path / "work"))
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(
+        disk.os, "fsync", lambda handle: (synced.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))
+    )
+    for name in ("a", "plate/b"):
+        create_work(work_array(work, name), GRID)
+        write_shard(work_array(work, name), GRID, 1, pixels(GRID, 1))
+    assert synced == []
+    sync_shards(work, [("a", 1), ("plate/b", 1)])
+    files = {tmp_path / "work" / name for name in work.names()}
+    assert len(files) == 4
+    assert (
+        set(map(Path, synced))
+        == {folder for file in files for folder in file.parents if folder.is_relative_to(tmp_path)} | files
+    )
+
+
+def test_half_a_document_after_a_power_cut_is_written_again(tmp_path):
+    place = work_array(Place(str(tmp_path)), "a")
+    place.write("zarr.json", b"")
     create_work(place, GRID)
-    synced = []
-    monkeypatch.setattr(disk.os, "fsync", lambda handle: synced.append(handle))
     write_shard(place, GRID, 0, pixels(GRID, 0))
-    assert len(synced) >= 2
+    np.testing.assert_array_equal(open_stored(place).shape[0], GRID.shards)
 
 
 def test_work_arrays_of_two_inputs_lie_apart():

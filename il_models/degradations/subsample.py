@@ -45,8 +45,8 @@ class Subsample(Degradation):
         if any(side % 2 != parity for side in sides):
             raise ValueError(
                 f"A kernel of {sides[0]} x {sides[1]} on the grid {self.grid} with a factor of {self.factor}: its "
-                f"middle would lie half a pixel beside the measured one. Expected "
-                f"{'odd' if parity else 'even'} sides; choose the other grid if the kernel was sampled on that, or resample it."
+                f"middle would lie half a pixel beside the measured one. Expected {'odd' if parity else 'even'} sides; "
+                "choose the other grid if the kernel was sampled on that, or resample it."
             )
 
     @property

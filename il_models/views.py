@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 STRIP = 2**19  # pixels that go through the network at once, which bounds memory on whole inputs
@@ -11,7 +11,7 @@ STRIP = 2**19  # pixels that go through the network at once, which bounds memory
 Run = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b d h w"]]
 
 
-def turned(x: Float[Tensor, "b c h w"], view: int) -> Float[Tensor, "b c v u"]:
+def turned(x: Shaped[Tensor, "b c h w"], view: int) -> Shaped[Tensor, "b c v u"]:
     """One of the eight flips and turns of a plane; view 0 is the plane."""
     x = x.flip(-1) if view & 1 else x
     x = x.flip(-2) if view & 2 else x

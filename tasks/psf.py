@@ -33,6 +33,10 @@ def with_psf(collection: str, facts: Facts, method: Method) -> Facts:
     Raises:
         RequestError: the method needs a PSF and there is none, it cannot be read, or it is none.
     """
+    if not {Blur, Identity} & set(method.serves):
+        raise RequestError(
+            f"{method.name} enlarges images, which the pipeline cannot do yet; docs/zoom.md shows it in Python."
+        )
     if not inverts_blur(method, facts):
         if Identity not in method.serves:
             raise RequestError(

@@ -34,6 +34,11 @@ class Degradation(ABC):
         """By how many px, of its own, an image reaches beyond the measurement above as below, and left as right."""
         return 0, 0
 
+    @property
+    def turns(self) -> bool:
+        """Whether turning and flipping the image turns and flips the measurement, so that views may be averaged."""
+        return False
+
     @abstractmethod
     def image_size(self, measured: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial size of x for a measurement of this spatial size."""

@@ -20,6 +20,11 @@ class Identity(Degradation):
         """A+ y = y / (1 + damp)."""
         return y if damp == 0 else y / (1 + damp)
 
+    @property
+    def turns(self) -> bool:
+        """It does nothing, whichever way up."""
+        return True
+
     def image_size(self, measured: tuple[int, ...]) -> tuple[int, ...]:
         """The same size."""
         return measured

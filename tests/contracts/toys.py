@@ -6,13 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from il_models.degradations import Blur, Identity, gaussian_psf
+from il_models.degradations import Blur, Degradation, Downsample, Identity, gaussian_psf
 from il_models.draw import Draw
 from il_models.method import Fitted, Method
 from il_models.noise import Noise
 from il_models.problem import Problem
 
 SIGMA = 0.1
+NARROW = {"zssr": {"width": 8, "crop": 24}}  # networks that are too wide for a contract
 
 
 def scenes(b: int, channels: int = 1, side: int = 32) -> Tensor:
@@ -47,6 +48,19 @@ def blurred(b: int = 2, side: int = 32, width: float = 3.0, sigma: float = 0.02)
     return clean, Problem(y, A, noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
 
 
+def shrunk(b: int = 2, side: int = 24, A: Degradation | None = None, sigma: float = 0.002) -> tuple[Tensor, Problem]:
+    """b scenes with rings that get finer towards the middle, and the problem of enlarging them."""
+    A = A or Downsample(2)
+    whole = A.image_size((side, side))[0]
+    place = torch.arange(whole) - whole / 2
+    distance = (place[:, None] ** 2 + 0.7 * place**2).sqrt()
+    clean = scenes(b, 1, whole) + 0.2 * torch.sign(torch.sin(12 * (distance / whole + 0.05).log()))
+    seeds = torch.arange(b) + 3
+    y = A(clean) + sigma * Draw(seeds).normal(1, side, side)
+    noise = Noise(torch.zeros(b, 1), torch.full((b, 1), sigma**2), torch.zeros(b, 2))
+    return clean, Problem(y, A, noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
+
+
 def doubled(problem: Problem) -> Problem:
     """The problem in float64."""
     noise = Noise(problem.noise.gain.double(), problem.noise.variance.double(), problem.noise.correlation.double())
@@ -56,5 +70,5 @@ def doubled(problem: Problem) -> Problem:
 def small(kind: type[Method], **choices: Any) -> Method:
     """A method with its default hyper-parameters but, for a fitted one, those of its fast preset and few steps."""
     if issubclass(kind, Fitted):
-        choices = {**kind.presets.get("fast", {}), "steps": 6, **choices}
+        choices = {**kind.presets.get("fast", {}), **NARROW.get(kind.name, {}), "steps": 6, **choices}
     return kind(**choices)

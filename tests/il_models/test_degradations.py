@@ -5,7 +5,7 @@ import torch
 from contracts.degradation import Case, DegradationContract
 from torch import Tensor
 
-from il_models.degradations import Blur, Identity, gaussian_psf
+from il_models.degradations import Blur, Downsample, Identity, Subsample, gaussian_psf
 
 
 def psfs(*shape: int) -> Tensor:
@@ -18,6 +18,14 @@ def psfs(*shape: int) -> Tensor:
 CASES = {
     "blur, direct": Case(Blur(psfs(1, 1, 3, 5)), (3, 2, 9, 12)),
     "blur, by frequencies": Case(Blur(psfs(3, 2, 11, 5)), (3, 2, 17, 12)),
+    "downsample by 2": Case(Downsample(2), (3, 2, 12, 16)),
+    "downsample by 3": Case(Downsample(3), (2, 1, 9, 21)),
+    "downsample by averages": Case(Downsample(4, "average"), (2, 1, 8, 16)),
+    "downsample, narrow": Case(Downsample(2), (2, 1, 2, 30)),
+    "subsample, corner": Case(Subsample(psfs(1, 1, 5, 7), 2, "corner"), (3, 2, 12, 16)),
+    "subsample, centre": Case(Subsample(psfs(3, 2, 4, 6), 2), (3, 2, 12, 16)),
+    "subsample, kernel below a cell": Case(Subsample(psfs(1, 1, 1, 3), 4, "corner"), (2, 1, 8, 12)),
+    "subsample, kernel beyond the image": Case(Subsample(psfs(1, 1, 9, 9), 3), (2, 1, 6, 3)),
     "identity": Case(Identity(), (3, 2, 6, 5)),
     "identity, volume": Case(Identity(), (2, 1, 3, 4, 5)),
 }

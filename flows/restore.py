@@ -3,6 +3,7 @@
 import time
 
 from prefect import flow, runtime, tags
+from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.following import WINDOW, follow
@@ -61,7 +62,8 @@ def restore(
     request = make_request(source, recipe, catalog=catalog, out=out)
     with request.out.lock(), tags(request.collection, recipe.method.name):
         found = put_off(prepare(request, overwrite), limits.quiet or 0).within(limits)
-        give_up_stale(request, found)
+        for torn in give_up_stale(request, found):
+            get_run_logger().warning("%s", torn)
         with hired(cluster if found.left else "none", workers) as (pool, crew):
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
             plan, predicted = draft(request, found, surveyed, crew, pool)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.convergence import SCHEMA
-from tasks.plan import Lot, Plan
+from tasks.plan import PLAN, Lot, Plan
 from tasks.stores.place import Place
 
 RECORDS = "lots"
@@ -28,6 +28,10 @@ class LotRecord:
 
     rows: pa.Table
     checksums: Checksums
+
+
+class TornRecord(Exception):  # noqa: N818 - the word for what was found, which is no failure of ours
+    """A record that cannot be read; its lot is not done."""
 
 
 def done_lots(work: Place) -> set[str]:
@@ -56,15 +60,46 @@ def commit(work: Place, lot: Lot, rows: list[dict[str, Any]], checksums: Checksu
 
 
 def record(work: Place, lot: str) -> LotRecord:
-    """The record of a lot that is done."""
-    table = pq.read_table(io.BytesIO(work.read(f"{RECORDS}/{lot}.parquet")))
-    kept = json.loads(table.schema.metadata[b"selfmend_checksums"])
+    """The record of a lot that is done.
+
+    Raises:
+        TornRecord: it is cut short or garbled, as a failing disk leaves it.
+    """
+    try:
+        table = pq.read_table(io.BytesIO(work.read(f"{RECORDS}/{lot}.parquet")))
+        kept = json.loads((table.schema.metadata or {})[b"selfmend_checksums"])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise TornRecord(f"The record of lot {lot} in '{work.uri}' cannot be read ({error}); run it again.") from None
     return LotRecord(table, {name: {int(shard): value for shard, value in by.items()} for name, by in kept.items()})
 
 
 def forget(work: Place, lot: str) -> None:
     """Take a record back, so that its lot is done again: one of its shards is not what the record says."""
     work.remove(f"{RECORDS}/{lot}.parquet")
+
+
+def mend(work: Place, lots: Iterable[Lot]) -> tuple[str, ...]:
+    """Take back the records that cannot be read, so that their lots are done again. Returns the ids of these lots."""
+    torn = []
+    done = done_lots(work)
+    for lot in lots:
+        try:
+            if lot.id in done:
+                record(work, lot.id)
+        except TornRecord:
+            forget(work, lot.id)
+            torn.append(lot.id)
+    return tuple(torn)
+
+
+def kept_plan(work: Place) -> Plan | None:
+    """The plan of a work area; None where there is none, or what there is cannot be read."""
+    try:
+        return Plan.from_json(work.read(PLAN)) if work.exists(PLAN) else None
+    except ValueError:
+        return None
 
 
 def is_done(work: Place, lot: str) -> bool:

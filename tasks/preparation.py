@@ -31,12 +31,23 @@ def prepare(request: Request, overwrite: bool) -> Standing:
     return found
 
 
-def give_up_stale(request: Request, found: Standing) -> None:
-    """Remove the work of interrupted runs that asked for something else, or saw other inputs. Only under the lock."""
+def give_up_stale(request: Request, found: Standing) -> tuple[str, ...]:
+    """Remove the work of interrupted runs that asked for something else, or saw other inputs. Only under the lock.
+
+    And what cannot be read: without its plan a work area tells nothing, without its record a lot is not done. Returns
+    a sentence on each of these.
+    """
+    torn = []
     for key in found.stale_work:
         (request.out / ".work" / key).remove()
     for name in found.changed:
         work_array(request.work, name).remove()
+    if found.begun is None and request.work.exists(PLAN):
+        request.work.remove()
+        torn.append(f"The plan in '{request.work.uri}' could not be read; the work there is done again.")
+    elif found.begun is not None and (lots := ledger.mend(request.work, found.begun.lots)):
+        torn.append(f"The records of {len(lots)} lots could not be read (the first: {lots[0]}); these are done again.")
+    return tuple(torn)
 
 
 def to_survey(found: Standing) -> list[InputRef]:

@@ -5,10 +5,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tasks import ledger
 from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
 from tasks.catalog.facts import PsfPlanes
 from tasks.errors import RequestError
-from tasks.plan import PIXELS_VERSION, PLAN, Plan
+from tasks.plan import PIXELS_VERSION, PLAN
 from tasks.psf import with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
@@ -80,7 +81,7 @@ def _as_begun(request: Request) -> Request:
     if request.start is None or request.work.exists(PLAN):
         return request
     for key in area.folders():
-        plan = Plan.from_json((area / key).read(PLAN)) if (area / key).exists(PLAN) else None
+        plan = ledger.kept_plan(area / key)
         if plan is None or plan.start is None or plan.recipe.get("start") != request.recipe.start:
             continue
         if key == _key(request.collection, request.facts, request.recipe, plan.start):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from tasks import ledger
 from tasks.catalog.document import InputRef
 from tasks.catalog.listing import is_there
 from tasks.errors import RequestError
@@ -87,8 +88,7 @@ def _begun(request: Request) -> tuple[Plan | None, tuple[str, ...]]:
     area = request.out / ".work"
     keys = area.folders()
     others = tuple(key for key in keys if key != request.key and (area / key).exists(PLAN))
-    begun = Plan.from_json(request.work.read(PLAN)) if request.work.exists(PLAN) else None
-    return begun, others
+    return ledger.kept_plan(request.work), others
 
 
 def _is_same_file(facts: dict[str, object], request: Request, ref: InputRef) -> bool:

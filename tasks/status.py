@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks import ledger
 from tasks.convergence import CONVERGENCE
 from tasks.errors import RequestError
-from tasks.plan import PLAN, Plan
+from tasks.plan import PLAN
 from tasks.report.table import read_columns, table_files
 from tasks.stores.encoding import ROOTS
 from tasks.stores.place import Place
@@ -38,6 +38,8 @@ class WorkStatus:
 
     def sentence(self) -> str:
         """How far it is."""
+        if not self.lots:
+            return "its plan cannot be read; the next run does it again"
         share = f" ({self.tiles_done / self.tiles:.1%})" if self.tiles else ""
         told = f": {counted(self.verdicts)}" if self.verdicts else ""
         return (
@@ -153,10 +155,15 @@ def _collection(place: Place) -> CollectionStatus:
 
 def _work(out: Place, key: str) -> WorkStatus:
     place = out / WORK / key
-    plan = Plan.from_json(place.read(PLAN))
+    plan = ledger.kept_plan(place)
+    if plan is None:
+        return WorkStatus(key, 0, 0, 0, 0, 0, 0, {})
     done = ledger.done_lots(place)
     lots = [lot for lot in plan.lots if lot.id in done]
-    table = read_columns(place, [f"{ledger.RECORDS}/{lot.id}.parquet" for lot in lots], ["verdict"])
+    try:
+        table = read_columns(place, [f"{ledger.RECORDS}/{lot.id}.parquet" for lot in lots], ["verdict"])
+    except RequestError:  # a torn record, which the next run makes again
+        table = pa.table({"verdict": pa.array([], pa.string())})
     return WorkStatus(
         key=key,
         tiles=sum(lot.tiles for lot in plan.lots),

@@ -1,7 +1,12 @@
 """The ledger: done exactly when the record is there, and twice is once."""
 
+import io
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
 from tasks import ledger
 from tasks.convergence import MEANING, SCHEMA
@@ -31,6 +36,30 @@ def test_a_half_written_record_is_none(tmp_path: Path) -> None:
     ledger.commit(work, LOT, ROWS, {})
     (tmp_path / "lots" / "0000009.parquet.partial").write_bytes(b"PAR1")
     assert ledger.done_lots(work) == {LOT.id}
+
+
+@pytest.mark.parametrize("how", ["cut short", "garbled", "empty", "of something else"])
+def test_a_torn_record_is_taken_back(tmp_path: Path, how: str) -> None:
+    work = Place(str(tmp_path))
+    other = Lot("0000004", (Part("a/b", 2, 3),), 2, 1)
+    ledger.commit(work, LOT, ROWS, {})
+    ledger.commit(work, other, ROWS, {})
+    file = tmp_path / "lots" / f"{LOT.id}.parquet"
+    whole = file.read_bytes()
+    stranger = io.BytesIO()
+    pq.write_table(pa.table({"x": [1]}), stranger)
+    torn = {
+        "cut short": whole[: len(whole) // 2],
+        "garbled": whole[::-1],
+        "empty": b"",
+        "of something else": stranger.getvalue(),
+    }
+    file.write_bytes(torn[how])
+    with pytest.raises(ledger.TornRecord, match=f"lot {LOT.id} in .* cannot be read"):
+        ledger.record(work, LOT.id)
+    assert ledger.mend(work, [LOT, other]) == (LOT.id,)
+    assert ledger.done_lots(work) == {other.id}
+    assert ledger.mend(work, [LOT, other]) == ()
 
 
 def test_attempts_are_counted(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""What a failing disk leaves of a work area is made again, with the same bytes, and said."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from contracts.pipeline import begun, finished, pixels, restored
+from contracts.trees import image_digests
+
+from tasks import ledger
+from tasks.limits import Limits
+from tasks.preparation import give_up_stale, prepare
+from tasks.restore_lot import restore_lot
+from tasks.run import Run
+from tasks.status import status_of
+from tasks.stores.place import Place
+
+SMALL = {
+    "method": "zs_n2n",
+    "scope": "tile",
+    "method__steps": 3,
+    "tiling__tile": 40,
+    "tiling__shard": 40,
+    "bad_tiles": 1,
+}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> str:
+    image = np.random.default_rng(7).poisson(60, (90, 100)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "in.tif", image)
+    return str(tmp_path / "in.tif")
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 3])
+
+
+def a_record(run: Run, work: Path) -> None:
+    cut(work / "lots" / f"{run.plan.lots[1].id}.parquet")
+
+
+def the_plan(run: Run, work: Path) -> None:
+    cut(work / "plan.json")
+
+
+def the_document(run: Run, work: Path) -> None:
+    cut(next(work.glob("shards/*.zarr/zarr.json")))
+
+
+@pytest.mark.parametrize("torn", [a_record, the_plan, the_document])
+def test_what_is_torn_is_made_again(stack: str, tmp_path: Path, torn: Callable[[Run, Path], None]) -> None:
+    restored(stack, tmp_path / "whole", **SMALL)
+    run, _ = begun(stack, tmp_path / "out", **SMALL)
+    for lot in run.plan.lots[:2]:
+        restore_lot(run.job(lot))
+    work = Path(run.work.uri)
+    torn(run, work)
+    assert status_of(Place(str(tmp_path / "out"))).collections
+    again, found = begun(stack, tmp_path / "out", **SMALL)
+    for lot in ledger.left(again.plan, again.work):
+        restore_lot(again.job(lot))
+    assert finished(again, found).published == 1
+    one, other = (image_digests(tmp_path / name) for name in ("whole", "out"))
+    assert one == other
+    assert pixels(tmp_path / "out" / run.plan.collection, "in").shape == (90, 100)
+
+
+def test_it_is_said(stack: str, tmp_path: Path) -> None:
+    run, _ = begun(stack, tmp_path / "out", **SMALL)
+    restore_lot(run.job(run.plan.lots[0]))
+    cut(Path(run.work.uri) / "lots" / f"{run.plan.lots[0].id}.parquet")
+    (sentence,) = give_up_stale(run.request, prepare(run.request, overwrite=False).within(Limits()))
+    assert sentence.startswith("The records of 1 lots could not be read")
+    cut(Path(run.work.uri) / "plan.json")
+    (sentence,) = give_up_stale(run.request, prepare(run.request, overwrite=False).within(Limits()))
+    assert sentence.startswith("The plan in")
+    assert not Path(run.work.uri).exists()

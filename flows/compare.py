@@ -34,16 +34,16 @@ def compare(
     """Rank recipes: by PSNR where the collection has a reference, otherwise by estimated risk.
 
     Args:
-        source: name of a collection in the catalogue, or a path, glob or URI.
-        contenders: recipes, each with a name; without any those of the suite that ships.
-        catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
-        out: folder or URI for the results; they come into OUT/compare/<collection>.
-        tiles: tiles of each input, chosen from the smooth to the textured.
-        limit: only so many inputs.
-        degrade: compare on the references, spoiled: noise:SIGMA or jpeg:QUALITY.
+        source: Name of a collection in the catalogue, or a path, glob or URI.
+        contenders: Recipes, each with a name; without any those of the suite that ships.
+        catalog: File of the catalogue; without it ./data_catalog.yaml, or the one that ships.
+        out: Folder or URI for the results; they come into OUT/compare/<collection>.
+        tiles: Tiles of each input, chosen from the smooth to the textured.
+        limit: Only so many inputs.
+        degrade: Compare on the references, spoiled: noise:SIGMA or jpeg:QUALITY.
         cluster: "local" (processes of this machine), "none" (this process), the address of a Dask scheduler, a cluster
             file, or the name of one that ships.
-        workers: processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
+        workers: Processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
 
     Raises:
         RequestError: the request cannot be carried out; nothing was touched.

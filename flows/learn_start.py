@@ -27,15 +27,15 @@ def learn_start(
     """Learn a start; an interrupted one goes on, and ends with the same weights.
 
     Args:
-        name: of the start: small letters, digits, '-' and '_'.
-        source: name of a collection in the catalogue, or a path, glob or URI; without it the packaged pictures.
-        size: of the network: lite, small or base.
-        steps: of the training, with 6 crops of 64 x 64 px each.
-        seed: of crops and noise.
-        parent: name, id or path of the start to go on from; without it a network that has learned nothing.
-        catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
-        limit: only so many inputs.
-        out: folder or URI for the start; without it the registry, as a candidate.
+        name: Of the start: small letters, digits, '-' and '_'.
+        source: Name of a collection in the catalogue, or a path, glob or URI; without it the packaged pictures.
+        size: Of the network: lite, small or base.
+        steps: Of the training, with 6 crops of 64 x 64 px each.
+        seed: Of crops and noise.
+        parent: Name, id or path of the start to go on from; without it a network that has learned nothing.
+        catalog: File of the catalogue; without it ./data_catalog.yaml, or the one that ships.
+        limit: Only so many inputs.
+        out: Folder or URI for the start; without it the registry, as a candidate.
 
     Raises:
         RequestError: the request cannot be carried out; nothing was touched.

@@ -32,14 +32,14 @@ def nightly(
     """Restore what is new or changed in each collection, and say what the night came to.
 
     Args:
-        collections: names in the catalogue, or paths, globs and URIs, in the order of their turns; default all of the
+        collections: Names in the catalogue, or paths, globs and URIs, in the order of their turns; default all of the
             catalogue.
-        recipe: method, scope, tiling, stopper and output; all defaults without it.
-        catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
-        out: folder or URI for the results.
-        limits: where the night ends, cleanly: a deadline, device hours, inputs. What is left, the next night does.
-        cluster: where lots run: "local", "none", a scheduler's address, or a cluster file.
-        workers: processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
+        recipe: Method, scope, tiling, stopper and output; all defaults without it.
+        catalog: File of the catalogue; without it ./data_catalog.yaml, or the one that ships.
+        out: Folder or URI for the results.
+        limits: Where the night ends, cleanly: a deadline, device hours, inputs. What is left, the next night does.
+        cluster: Where lots run: "local", "none", a scheduler's address, or a cluster file.
+        workers: Processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
         notify: Prefect's notification blocks that get the summary, such as slack-webhook/facility.
 
     Raises:

@@ -13,7 +13,7 @@ def report(folder: str) -> str:
     """Write the report of a finished run again, from what lies beside its images.
 
     Args:
-        folder: folder or URI of the results of one collection, OUT/<collection>.
+        folder: Folder or URI of the results of one collection, OUT/<collection>.
 
     Returns:
         URI of the page.

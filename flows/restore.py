@@ -42,15 +42,15 @@ def restore(
     """Restore a collection, publish each input as it gets done, and say which tiles to look at.
 
     Args:
-        source: name of a collection in the catalogue, or a path, glob or URI.
-        recipe: method, scope, tiling, stopper and output; all defaults without it.
-        catalog: file of the catalogue; without it ./data_catalog.yaml, or the one that ships.
-        out: folder or URI for the results.
-        limits: where to stop, cleanly: inputs, a deadline, device hours. What is left, the next run does.
+        source: Name of a collection in the catalogue, or a path, glob or URI.
+        recipe: Method, scope, tiling, stopper and output; all defaults without it.
+        catalog: File of the catalogue; without it ./data_catalog.yaml, or the one that ships.
+        out: Folder or URI for the results.
+        limits: Where to stop, cleanly: inputs, a deadline, device hours. What is left, the next run does.
         cluster: "local" (processes of this machine), "none" (this process), the address of a Dask scheduler, a cluster
             file, or the name of one that ships.
-        workers: processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
-        overwrite: replace what another recipe, other facts or another file made.
+        workers: Processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.
+        overwrite: Replace what another recipe, other facts or another file made.
 
     Raises:
         RequestError: the request cannot be carried out; nothing was touched.

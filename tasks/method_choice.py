@@ -15,7 +15,7 @@ class MethodChoice(BaseModel):
     """A method by name, one of its presets, and any of its own fields; `selfmend methods` lists them."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = Field("pretrained", description="Restoration method: the name of a file in il_models/methods.")
+    name: str = Field("pretrained", description="Restoration method; `selfmend methods` lists them with their fields.")
     preset: str | None = Field(None, description="Fields that belong together, such as 'fast'; others can be added.")
 
 

@@ -17,6 +17,7 @@ from il_models.fitting import (
 )
 
 PATIENCE = "Steps without anything better after which a tile stops."
+KIND = "Which stopper this is."
 INTERVAL = "Steps between two looks."
 
 
@@ -27,7 +28,7 @@ class _Choice(BaseModel):
 class StopAtBudget(_Choice):
     """Stop after so many steps."""
 
-    kind: Literal["budget"]
+    kind: Literal["budget"] = Field(description=KIND)
     steps: int = Field(gt=0, description="How many.")
 
     def made(self) -> Stopper:
@@ -38,7 +39,7 @@ class StopAtBudget(_Choice):
 class StopAtPlateau(_Choice):
     """Stop when the loss no longer falls."""
 
-    kind: Literal["plateau"]
+    kind: Literal["plateau"] = Field(description=KIND)
     patience: int = Field(400, gt=0, description=PATIENCE)
     drop: float = Field(0.005, ge=0, description="Share by which the loss must fall within that time.")
     interval: int = Field(20, gt=0, description=INTERVAL)
@@ -51,7 +52,7 @@ class StopAtPlateau(_Choice):
 class StopAtVarianceMinimum(_Choice):
     """Stop when the variance of the last estimates has passed its minimum (ES-WMV)."""
 
-    kind: Literal["variance_minimum"]
+    kind: Literal["variance_minimum"] = Field(description=KIND)
     window: int = Field(100, gt=1, description="How many estimates the variance is taken over.")
     patience: int = Field(1000, gt=0, description=PATIENCE)
     interval: int = Field(1, gt=0, description=INTERVAL)
@@ -62,9 +63,9 @@ class StopAtVarianceMinimum(_Choice):
 
 
 class StopAtMovingVariance(_Choice):
-    """The same by exponentially moving mean and variance (ES-EMV), which keeps one image instead of a window."""
+    """Stop when the exponentially moving variance of the estimates has passed its minimum (ES-EMV)."""
 
-    kind: Literal["moving_variance"]
+    kind: Literal["moving_variance"] = Field(description=KIND)
     share: float = Field(0.1, gt=0, lt=1, description="Weight of the newest estimate.")
     first: int = Field(100, ge=0, description="Estimates before which no minimum counts.")
     patience: int = Field(1000, gt=0, description=PATIENCE)
@@ -78,7 +79,7 @@ class StopAtMovingVariance(_Choice):
 class StopAtHeldOutMinimum(_Choice):
     """Stop when the error at pixels that are kept from the fit has passed its minimum."""
 
-    kind: Literal["held_out"]
+    kind: Literal["held_out"] = Field(description=KIND)
     share: float = Field(0.03, gt=0, lt=0.5, description="Share of the measured pixels that are kept from the fit.")
     patience: int = Field(500, gt=0, description=PATIENCE)
     interval: int = Field(10, gt=0, description=INTERVAL)
@@ -91,7 +92,7 @@ class StopAtHeldOutMinimum(_Choice):
 class StopAtRiskMinimum(_Choice):
     """Stop when Stein's unbiased risk estimate has passed its minimum."""
 
-    kind: Literal["risk"]
+    kind: Literal["risk"] = Field(description=KIND)
     patience: int = Field(500, gt=0, description=PATIENCE)
     interval: int = Field(10, gt=0, description=INTERVAL)
 
@@ -103,7 +104,7 @@ class StopAtRiskMinimum(_Choice):
 class StopAtDiscrepancy(_Choice):
     """Stop when the residual is no larger than the noise."""
 
-    kind: Literal["discrepancy"]
+    kind: Literal["discrepancy"] = Field(description=KIND)
     factor: float = Field(1.0, gt=0, description="Of the noise's standard deviation.")
     interval: int = Field(10, gt=0, description=INTERVAL)
 

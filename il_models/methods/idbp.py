@@ -28,7 +28,7 @@ class BackwardProjections(FromStart):
     """
 
     name: ClassVar[str] = "idbp"
-    summary: ClassVar[str] = "back-projects onto the measurement and denoises in turn, for any known degradation"
+    summary: ClassVar[str] = "sharpens by back-projection onto the measurement and a learned denoiser in turn"
     source: ClassVar[str] = "Tirer and Giryes, IEEE TIP 2019, arXiv 1710.06647; Terris et al., CVPR 2024 (turns)"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur,)
 

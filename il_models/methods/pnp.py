@@ -30,7 +30,7 @@ class PlugAndPlay(FromStart):
     """
 
     name: ClassVar[str] = "pnp"
-    summary: ClassVar[str] = "deblurs and fills by a learned denoiser and the known degradation in turn"
+    summary: ClassVar[str] = "sharpens by a learned denoiser and the known blur in turn"
     source: ClassVar[str] = "Zhang et al., IEEE TPAMI 2022, arXiv 2008.13751; Terris et al., CVPR 2024 (turns)"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur,)
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from benchmarks.images import DATA, classic, gaussian_problem, noisy, pairs, picture, stabilised_problem
 from benchmarks.table import write_table
-from il_models.fitting import fit
+from il_models.fitting import FitRecord, fit
 from il_models.from_start import FromStart
 from il_models.methods.bm3d import BlockMatching
 from il_models.methods.dct import SlidingCosine
@@ -36,9 +36,10 @@ from il_models.nets import Nets
 from il_models.networks.denoiser import MULTIPLE
 from il_models.noise import inverse_stabilised
 from il_models.problem import Problem
-from il_models.risk import STARTED_SHARE, best_share, mixture
+from il_models.risk import Estimate, mixture
 from tasks.adaptation import begun_at, climb, fit_from
 from tasks.grids import grid_for
+from tasks.mixing import share_of
 from tasks.quality import control_of, estimate_of
 from tasks.recipe import Recipe
 from tasks.registry.suited import BUNDLED, start_for
@@ -146,10 +147,26 @@ def default(problem: Problem, start: Nets) -> Tensor:
     """Ladder for the picture, start and control by risk in tiles: the default recipe, whose tiles are cut here."""
     x, start = problem.y.clone(), climb(problem, LADDER, start, CONTROLS).nets or start
     for tile, core, within in tiles_of(problem):
-        own = estimate_of(tile, fit(tile, Pretrained(), start=start), Pretrained())
-        control = control_of(tile, CONTROLS)
-        x[core] = mixture(own, control, best_share(tile, own, control, STARTED_SHARE, knowing=False)).x[within]
+        x[core] = mixed_tile(tile, start).result.x[within]
     return x
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A tile: its result, the control's, the method's share in the result, and how its fit ended."""
+
+    result: Estimate
+    control: Estimate
+    share: float
+    record: FitRecord
+
+
+def mixed_tile(tile: Problem, start: Nets) -> Mixed:
+    """A tile by the networks of its picture, mixed with the control by risk."""
+    done = fit(tile, Pretrained(), start=start)
+    own, control = estimate_of(tile, done, Pretrained()), control_of(tile, CONTROLS)
+    share = share_of(tile, own, control, done.records)
+    return Mixed(mixture(own, control, share), control, float(share), done.records[0])
 
 
 def tiles_of(problem: Problem) -> Iterator[tuple[Problem, Place, Place]]:

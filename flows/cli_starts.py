@@ -12,6 +12,9 @@ starts_app = typer.Typer(help="Show the learned starts, and say which may be use
 
 Reference = Annotated[str, typer.Argument(help="Name or id of a start (its first digits will do), or its path.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, which is kept.")]
+Collection = Annotated[
+    str | None, typer.Option("--collection", help="Only for this collection; everywhere without it.")
+]
 Force = Annotated[str | None, typer.Option("--force", help="Pass by the gate, for this reason, which is kept.")]
 
 
@@ -19,6 +22,7 @@ Force = Annotated[str | None, typer.Option("--force", help="Pass by the gate, fo
 def list_() -> None:
     """List the starts that ship and those of the registry, with their states."""
     from tasks.registry.loading import known_starts, registry_place
+    from tasks.registry.states import quarantined_for
 
     for each in known_starts():
         if each.card is None:
@@ -26,7 +30,9 @@ def list_() -> None:
             continue
         network = " ".join(str(value) for value in each.card.network.values())
         origin = "ships" if each.bundled else f"made {each.card.made}"
-        typer.echo(f"{each.name} {each.id} {each.state}: {network}, {origin}")
+        without = ", ".join(quarantined_for(registry_place(), each.id))
+        told = f"; quarantined for {without}" if without else ""
+        typer.echo(f"{each.name} {each.id} {each.state}: {network}, {origin}{told}")
     typer.echo(f"({registry_place().uri})")
 
 
@@ -44,17 +50,26 @@ def show(reference: Reference) -> None:
     for finding in findings(found.card):
         typer.echo(f"gate {'passed' if finding.passed else 'not passed'}: {finding.words}")
     for change in history(registry_place(), found.id):
-        typer.echo(f"{change.when} {change.state} by {change.who}: {change.why}")
+        where = f" for {change.collection}" if change.collection else ""
+        typer.echo(f"{change.when} {change.state}{where} by {change.who}: {change.why}")
 
 
 @starts_app.command()
-def promote(reference: Reference, force: Force = None) -> None:
-    """Make a start active, if it passes the gate: it must beat its referee on what was held out."""
+def promote(reference: Reference, force: Force = None, collection: Collection = None) -> None:
+    """Make a start active, if it passes the gate: it must beat its referee on what was held out.
+
+    With --collection a quarantine for that collection is taken back, which asks no gate.
+    """
     from tasks.errors import RequestError
     from tasks.registry.gate import findings
-    from tasks.registry.loading import load_start
+    from tasks.registry.loading import load_start, registry_place
+    from tasks.registry.states import allow_for
 
     found = _named(reference)
+    if collection is not None:
+        allow_for(registry_place(), found.id, collection, force or "allowed again")
+        typer.echo(f"{found.name} {found.id} may be used for {collection} again.")
+        return
     card = load_start(found.uri).card  # a start that cannot be used is not promoted
     judged = findings(card)
     failed = [finding.words for finding in judged if not finding.passed]
@@ -68,9 +83,17 @@ def promote(reference: Reference, force: Force = None) -> None:
 
 
 @starts_app.command()
-def quarantine(reference: Reference, why: Why) -> None:
-    """Keep a start from being used until it is promoted again."""
-    _change(_named(reference), "quarantined", why)
+def quarantine(reference: Reference, why: Why, collection: Collection = None) -> None:
+    """Keep a start from being used, everywhere or for one collection, until it is promoted again."""
+    from tasks.registry.loading import registry_place
+    from tasks.registry.states import quarantine_for
+
+    found = _named(reference)
+    if collection is None:
+        _change(found, "quarantined", why)
+        return
+    quarantine_for(registry_place(), found.id, collection, why)
+    typer.echo(f"{found.name} {found.id} is quarantined for {collection}: {why}")
 
 
 @starts_app.command()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from il_models.crops import counted, crop_sides, cut, random_corners
@@ -103,6 +103,15 @@ class FromStart(Fitted, ABC):
         planes = planes_of(problem)
         x = in_strips(lambda z: denoised(nets, z, problem.noise), planes.z, REACH, MULTIPLE)
         return torch.where(planes.sigma > NO_NOISE, planes.image(x), problem.y)
+
+    def opened(self, nets: Nets, seeds: Int64[Tensor, " b"]) -> Nets:
+        """The networks with what this method fits beside their weights; what they make of a tile stays the same."""
+        del seeds
+        return nets
+
+    def closed(self, nets: Nets) -> Nets:
+        """The networks as the shared denoiser alone, with what was fitted beside its weights worked into them."""
+        return nets
 
     def on_input(self) -> "FromStart":
         """Random crops of it."""

@@ -17,6 +17,7 @@ IMPOSSIBLE = (
     -0.1
 )  # of the noise variance: no error is negative, so a lower estimate tells that the weights know the noise
 HOPELESS = 0.3  # of the noise variance: an estimate that is worse by so much gets no benefit of the doubt
+UNSUITED = 0.1  # of the noise variance: one by weights that were learned elsewhere, and worse by so much, gets no share
 SILENT = 1e-10  # of the squared range: noise below this is none
 USUAL_SHARE = 0.3  # of a learned estimate beside a classical one, where their risks cannot be told apart
 STARTED_SHARE = 0.7  # of one by weights that were learned elsewhere, and cannot know this noise
@@ -105,6 +106,10 @@ def best_share(
     is, the less it is held there, and not at all where it is HOPELESS. 1 where
     there is no noise, or where a slope is not finite.
 
+    Weights that were learned elsewhere and are worse by as much as UNSUITED are left out altogether, whatever the
+    parabola says: its promise of a little for a share of a bad estimate is worth less than SURE can tell (a planted
+    start that gave counted photons back got 0.16, and cost half a decibel: benchmarks/results/planted_starts.md).
+
     Where the risk of `one` is so far below zero that it is none, its weights have learned the very noise that SURE
     takes them not to know, and it gets 0. Weights that cannot know it tell by such a risk that the noise is misjudged,
     as that of few photons easily is: then no parabola can be believed, and it gets `usual`, or less where it is worse.
@@ -121,17 +126,26 @@ def best_share(
     gain = mean(residual * apart + other.slope - one.slope, mask)
     held = RESOLUTION * power
     worse = sure(problem, one) - sure(problem, other)
-    wanted = usual * (1 - worse / (HOPELESS * power).clamp(min=1e-30)).clamp(0, 1)
-    share = (gain + held * wanted) / (mean(apart**2, mask) + held).clamp(min=1e-30)
-    share = torch.where(power > 0, share.clamp(0, 1).nan_to_num(1.0), torch.ones_like(share))
+    limit = HOPELESS if knowing else UNSUITED
+    trust = (1 - worse / (limit * power).clamp(min=1e-30)).clamp(0, 1)
+    wanted = usual * trust
+    share = ((gain + held * wanted) / (mean(apart**2, mask) + held).clamp(min=1e-30)).clamp(0, 1)
+    share = (share if knowing else share * trust).nan_to_num(1.0)
+    share = torch.where(power > 0, share, torch.ones_like(share))
     chance = 3 * (2 / one.known(problem.mask).flatten(1).sum(1).clamp(min=1)).sqrt()
     impossible = (sure(problem, one) < (IMPOSSIBLE - chance) * power) & (power > SILENT)
     return torch.where(impossible, torch.zeros_like(share) if knowing else wanted, share)
 
 
 def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estimate:
-    """share times one estimate and the rest of the other."""
+    """share times one estimate and the rest of the other, which alone counts where the share is 0."""
     w = share.reshape(-1, *[1] * (one.x.ndim - 1))
     where = one.where if other.where is None else one.known(other.where)
-    image = None if one.image is None else w * one.restored + (1 - w) * other.restored
-    return Estimate(w * one.x + (1 - w) * other.x, w * one.slope + (1 - w) * other.slope, where, image)
+    image = None
+    if one.image is not None:
+        image = torch.where(w > 0, w * one.restored + (1 - w) * other.restored, other.restored)
+    x, slope = (
+        torch.where(w > 0, w * first + (1 - w) * second, second)  # for 0 times what is not finite is no 0
+        for first, second in ((one.x, other.x), (one.slope, other.slope))
+    )
+    return Estimate(x, slope, where, image)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from il_models.acceptance import is_better
 from il_models.fitting import Fit, FitRecord, Status, Stopper, fit
+from il_models.from_start import FromStart
 from il_models.method import Direct, Fitted, Method
 from il_models.nets import Nets
 from il_models.problem import Problem
@@ -16,6 +17,7 @@ from il_models.risk import sure
 from tasks.errors import InputError
 from tasks.quality import control_of, estimate_of
 from tasks.registry.artifact import LearnedStart
+from tasks.registry.networks import network_of
 
 START = "start"  # the rung of weights that are as they were learned
 JUDGED = 2**17  # pixels of a whole input on which its networks are judged
@@ -33,10 +35,11 @@ def begun_at(start: LearnedStart, method: Fitted, problem: Problem) -> Nets:
             f"The start '{start.card.name}' is for {start.card.channels} channels, and these tiles have "
             f"{problem.channels}; set channels: separate, give another start, or leave `start` out."
         )
-    structure = Nets(method.network(problem).to("meta"), {})
-    return structure.replaced(
+    structure = Nets(network_of(start.card).to("meta"), {})
+    nets = structure.replaced(
         {name: weight.to(problem.y.device).expand(problem.b, *weight.shape) for name, weight in start.weights.items()}
     )
+    return method.opened(nets, problem.seeds) if isinstance(method, FromStart) else nets
 
 
 def fit_from(problem: Problem, method: Method, stopper: Stopper | None, begin: Nets, rung: str = START) -> Fit:
@@ -66,7 +69,7 @@ def fit_from(problem: Problem, method: Method, stopper: Stopper | None, begin: N
     return Fit(x, records, done.nets.replaced(weights), done.std, done.unseen)
 
 
-def climb(problem: Problem, rungs: Sequence[Fitted], begin: Nets, controls: Sequence[Direct]) -> Fit:
+def climb(problem: Problem, rungs: Sequence[FromStart], begin: Nets, controls: Sequence[Direct]) -> Fit:
     """Networks for one whole input: those that it begins with, or adapted by one rung after the other.
 
     Nothing is tried where the start is no worse than the control by estimated risk, for there adaptation gains
@@ -88,8 +91,9 @@ def climb(problem: Problem, rungs: Sequence[Fitted], begin: Nets, controls: Sequ
     done, rung = base, START
     for method in rungs:
         assert done.nets is not None
-        done = fit_from(problem, method, None, done.nets, rung)
-        rung = done.records[0].rung or START
+        done = fit_from(problem, method, None, method.opened(done.nets, problem.seeds), rung)
+        assert done.nets is not None
+        done, rung = replace(done, nets=method.closed(done.nets)), done.records[0].rung or START
     return done
 
 

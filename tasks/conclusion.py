@@ -17,6 +17,7 @@ from tasks.standing import Standing
 from tasks.stores.place import Place
 from tasks.stores.shards import work_array
 from tasks.summary import LAST_RUN, Summary
+from tasks.surveillance import Watched, taken_out, watch
 
 
 def conclude(run: Run, found: Standing, outcome: Outcome, began: float) -> Summary:
@@ -34,6 +35,7 @@ def conclude(run: Run, found: Standing, outcome: Outcome, began: float) -> Summa
     counts = verdict_counts(run.work, run.plan.lots)
     shown = published | {ref.name for ref in found.done}
     _drop_superseded(out, {entry.name: entry.key for entry in run.plan.inputs if entry.name in shown})
+    watched = watch(run, [lot for lot in run.plan.lots if lot.id not in outcome.before])
     summary = Summary(
         collection=run.plan.collection,
         out=out.uri,
@@ -50,7 +52,8 @@ def conclude(run: Run, found: Standing, outcome: Outcome, began: float) -> Summa
         allowed_bad=recipe.bad_tiles,
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         failed=failed,
-        notice=_notice(run),
+        notice=" ".join(filter(None, [*run.crew.notices, *_told(run, watched)])),
+        start=watched.sentence if watched else "",
         restored=dict(verdict_counts(run.work, [lot for lot in run.plan.lots if lot.id not in outcome.before])),
         late=late,
         left=len(unfinished) + len(found.waiting),
@@ -72,11 +75,13 @@ def _drop_shards(run: Run, published: set[str]) -> None:
         work_array(run.work, name).remove()
 
 
-def _notice(run: Run) -> str:
-    start, told = run.request.start, list(run.crew.notices)
-    if start is not None:
-        told.append(fallbacks(run.work, run.plan.lots, f"{start.card.name}:{start.card.id}").notice)
-    return " ".join(filter(None, told))
+def _told(run: Run, watched: Watched | None) -> list[str]:
+    """What somebody who looks after the starts should know."""
+    start = run.request.start
+    if start is None or watched is None:
+        return []
+    gone = taken_out(run, watched)
+    return [gone or fallbacks(run.work, run.plan.lots, f"{start.card.name}:{start.card.id}").notice]
 
 
 def _drop_superseded(out: Place, current: dict[str, str]) -> None:

@@ -14,11 +14,15 @@ ALARMING = 0.5  # of them
 
 @dataclass(frozen=True)
 class Fallbacks:
-    """tiles: that were given a learned start and have a control beside it. given_up: of these, left to the control."""
+    """tiles: that were given a learned start and have a control beside it. given_up: of these, left to the control.
+
+    inputs: of these tiles.
+    """
 
     start: str
     tiles: int
     given_up: int
+    inputs: int = 1
 
     @property
     def notice(self) -> str:
@@ -35,13 +39,11 @@ class Fallbacks:
 
 def fallbacks(work: Place, lots: Iterable[Lot], start: str) -> Fallbacks:
     """Of the lots that are done. start: name and id of the learned start."""
-    shares = [
-        share
-        for lot in lots
-        if ledger.is_done(work, lot.id)
-        for rung, share in zip(
-            *(ledger.record(work, lot.id).rows.column(name).to_pylist() for name in ("rung", "share")), strict=True
-        )
-        if rung is not None and share is not None
-    ]
-    return Fallbacks(start, len(shares), sum(share < GIVEN_UP for share in shares))
+    found: list[tuple[str, str | None, float | None]] = []
+    for lot in lots:
+        if ledger.is_done(work, lot.id):
+            rows = ledger.record(work, lot.id).rows
+            found += zip(*(rows.column(name).to_pylist() for name in ("input", "rung", "share")), strict=True)
+    shares = [(name, share) for name, rung, share in found if rung is not None and share is not None]
+    given_up = sum(share < GIVEN_UP for _, share in shares)
+    return Fallbacks(start, len(shares), given_up, len({name for name, _ in shares}))

@@ -84,6 +84,13 @@ class Recipe(_Choices):
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
     )
     bad_tiles: float = Field(0.05, ge=0, le=1, description="Share of suspect and failed tiles above which a run fails.")
+    audit: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of the inputs on one tile of which a learned start is also held against a fit from scratch; "
+        "no pixel depends on it.",
+    )
     output: Output = Field(default_factory=Output)
     seed: int = Field(0, ge=0, description="Seed of the run.")
 
@@ -152,7 +159,7 @@ class Recipe(_Choices):
         Args:
             start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
         """
-        chosen = self.model_dump(mode="json", exclude={"bad_tiles", "method"})
+        chosen = self.model_dump(mode="json", exclude={"audit", "bad_tiles", "method"})
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
         chosen["start"] = start or "random"
         return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()

@@ -13,7 +13,10 @@ from tasks.plan import PIXELS_VERSION, PLAN
 from tasks.psf import with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
+from tasks.registry.loading import known_starts, registry_place
 from tasks.registry.pinned import resumed_start
+from tasks.registry.states import quarantined_for
+from tasks.registry.suited import start_instead
 from tasks.stores.place import Place
 from tasks.treatment import require_controls
 
@@ -23,7 +26,11 @@ _TOLD_ONLY = {"title", "source", "licence", "reference"}
 
 @dataclass(frozen=True)
 class Request:
-    """A restoration that could begin. key: of facts, recipe and code version. start: the learned one, if any."""
+    """A restoration that could begin. key: of facts, recipe and code version. start: the learned one, if any.
+
+    former: keys under starts that were quarantined for the collection. What was published with one of them stands:
+    every tile of it was held against the control.
+    """
 
     collection: str
     facts: Facts
@@ -32,6 +39,7 @@ class Request:
     out: Place  # of the collection
     key: str
     start: LearnedStart | None = None
+    former: tuple[str, ...] = ()
 
     @property
     def start_id(self) -> str | None:
@@ -46,6 +54,10 @@ class Request:
     def key_of(self, ref: InputRef) -> str:
         """Names the restoration of one input."""
         return _digest([self.key, ref.name, ref.fingerprint])
+
+    def is_key_of(self, ref: InputRef, key: object) -> bool:
+        """Whether a published image is what is asked for, or was until its start was quarantined."""
+        return key in [_digest([each, ref.name, ref.fingerprint]) for each in (self.key, *self.former)]
 
 
 def make_request(
@@ -68,11 +80,25 @@ def make_request(
     inputs = find_inputs(collection, facts)
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to do; give 1 or more.")
-    start, method = recipe.learned_start(), recipe.restoration()
-    facts = with_psf(collection, facts, method)
+    start, gone = _suited(recipe, collection)
+    facts = with_psf(collection, facts, recipe.restoration())
     require_controls(recipe, facts)
-    key = _key(collection, facts, recipe, start.card.id if start else None)
-    return _as_begun(Request(collection, facts, recipe, tuple(inputs[:limit]), Place(out) / collection, key, start))
+    key, *former = (_key(collection, facts, recipe, each) for each in (start.card.id if start else None, *gone))
+    chosen = tuple(inputs[:limit])
+    return _as_begun(Request(collection, facts, recipe, chosen, Place(out) / collection, key, start, tuple(former)))
+
+
+def _suited(recipe: Recipe, collection: str) -> tuple[LearnedStart | None, tuple[str, ...]]:
+    """The start of a recipe, or one in place of that which is quarantined for the collection; and ids of such.
+
+    A start that is called by its id or path is taken as it is, and so is one that nothing can take the place of.
+    """
+    start = recipe.learned_start()
+    if start is None or recipe.start not in ("auto", start.card.name):
+        return start, ()
+    gone = tuple(each.id for each in known_starts() if collection in quarantined_for(registry_place(), each.id))
+    other = start_instead(start, collection) if start.card.id in gone else None
+    return other or start, tuple(id_ for id_ in gone if other or id_ != start.card.id)
 
 
 def _as_begun(request: Request) -> Request:

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from il_models.fitting import Fit, FitRecord, Status, fit
-from il_models.method import Fitted
 from il_models.nets import Nets
 from il_models.problem import Problem
-from il_models.risk import STARTED_SHARE, USUAL_SHARE, Estimate, best_share, mixture
-from tasks.adaptation import START, begun_at, fit_from
+from il_models.risk import Estimate, mixture
+from tasks.adaptation import START, fit_from
+from tasks.beginning import begun_from
+from tasks.mixing import FAILED, share_of
 from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
 from tasks.quality import control_of, estimate_of, judge, spread_over_noise, true_psnr
-from tasks.starts import Start, channel_group
+from tasks.starts import Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
 
@@ -111,7 +112,7 @@ def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -
     """The method's own estimate and the control's, not yet mixed."""
     windows = [tile.window for tile in tiles]
     problem, intensity = make_problem(windows, treatment.method, treatment.device, treatment.psf)
-    begin = _begin(tiles, starts, treatment, problem)
+    begin = begun_from(tiles, starts, treatment, problem)
     done = _fit(problem, treatment, begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
     control = control_of(problem, treatment.controls) if treatment.controls else None
@@ -123,12 +124,8 @@ def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
     own, control = batch.result, batch.control
     if control is None:
         return batch
-    if treatment.share == "auto" and treatment.start is None:
-        share = best_share(batch.problem, own, control, USUAL_SHARE)
-    elif treatment.share == "auto":  # adapted weights that know the noise are not let in: il_models/acceptance.py
-        share = best_share(batch.problem, own, control, STARTED_SHARE, knowing=False)
-    else:
-        share = treatment.share * batch.share
+    started = treatment.start is not None
+    share = share_of(batch.problem, own, control, batch.records, treatment.share, started)
     return replace(batch, result=mixture(own, control, share), share=share)
 
 
@@ -136,20 +133,6 @@ def _fit(problem: Problem, treatment: Treatment, begin: Nets | None) -> Fit:
     if treatment.start is not None and begin is not None:
         return fit_from(problem, treatment.method, treatment.stopper, begin)
     return fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
-
-
-def _begin(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment, problem: Problem) -> Nets | None:
-    """The networks of the tiles' inputs, otherwise those of the learned start, one copy per tile."""
-    method = treatment.method
-    if not isinstance(method, Fitted) or not (starts or treatment.start):
-        return None
-    if not starts and treatment.start is not None:
-        return begun_at(treatment.start, method, problem)
-    picked = [(starts[tile.entry.name].weights, channel_group(tile.entry, tile.window.channels)) for tile in tiles]
-    names = picked[0][0].keys()
-    weights = {name: torch.stack([own[name][group] for own, group in picked]) for name in names}
-    structure = Nets(method.network(problem).to("meta"), {})
-    return structure.replaced({name: value.to(problem.y.device) for name, value in weights.items()})
 
 
 def _restored(
@@ -162,13 +145,15 @@ def _restored(
     controls = _in_data_units(batch, batch.control) if batch.control else [None] * len(batch.tiles)
     found = []
     for i, (tile, record) in enumerate(zip(batch.tiles, batch.records, strict=True)):
-        failed = record.status in (Status.DIVERGED, Status.OUT_OF_MEMORY)
+        failed = record.status in FAILED and float(batch.share[i]) > 0  # otherwise the control's result is there
         pixels = tile.window.raw if failed else estimates[i]
         row = {
             **_fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
             **judged[i],
             **_noise_columns(tile),
         }
+        if record.status in FAILED and not failed:
+            row["stop_reason"] = f"{record.reason.partition(';')[0]}; the control was kept"
         row["spread"] = None if spreads is None else spreads[i]
         row["share"] = None if failed or batch.control is None else float(batch.share[i])
         if (twin := clean[i]) is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tasks import ledger
+from tasks.audit import audit, audited_tile, is_chosen, keep_audit
 from tasks.blend import blend, seams
 from tasks.catalog.facts import Facts
 from tasks.errors import InputError
@@ -94,6 +95,7 @@ def _restore(job: LotJob, restore: Restoring) -> None:
             treatment = job.treatment
             starts = dict(_starts(job, arrays, tiles, treatment))
             restored = restore(tiles, starts, treatment, references)
+            _audit(job, tiles, starts, treatment)
         _commit(job, restored, attempt)
 
 
@@ -156,6 +158,17 @@ def _starts(
             if entry.grid.shards > 1:
                 keep_start(job.work, entry, start)
         yield entry.name, start
+
+
+def _audit(job: LotJob, tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> None:
+    """Hold the start of inputs that are to be audited against what can be had without it. Changes no pixel."""
+    for tile in tiles if treatment.start is not None else ():
+        if not is_chosen(job.recipe, job.collection, tile.entry) or tile.is_empty:
+            continue
+        if tile.number == audited_tile(job.recipe, job.collection, tile.entry):
+            found = audit(tile, starts, treatment)
+            if found is not None:
+                keep_audit(job.work, tile.entry, found)
 
 
 def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:

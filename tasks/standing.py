@@ -45,7 +45,7 @@ def standing(request: Request) -> Standing:
     done, left, stale, changed = [], [], [], set[str]()
     for ref in request.inputs:
         facts = published_facts(request.out, ref.name)
-        if facts is not None and facts.get("key") == request.key_of(ref):
+        if facts is not None and request.is_key_of(ref, facts.get("key")):
             done.append(ref)
             continue
         left.append(ref)
@@ -94,7 +94,7 @@ def _begun(request: Request) -> tuple[Plan | None, tuple[str, ...]]:
 def _is_same_file(facts: dict[str, object], request: Request, ref: InputRef) -> bool:
     """Whether an image was made of an earlier state of this very file, and nothing else is different."""
     before = replace(ref, fingerprint=str(facts.get("fingerprint")))
-    return facts.get("input") == ref.uri and facts.get("key") == request.key_of(before)
+    return facts.get("input") == ref.uri and request.is_key_of(before, facts.get("key"))
 
 
 def _gone(begun: Plan, request: Request) -> dict[str, str]:

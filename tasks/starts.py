@@ -11,6 +11,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from il_models.fitting import Fit, FitRecord, Status, fit
+from il_models.from_start import FromStart
 from il_models.nets import Nets
 from tasks.adaptation import START, begun_at, climb, fit_from
 from tasks.errors import InputError
@@ -59,7 +60,8 @@ def _input_fit(window: Window, treatment: Treatment) -> Fit:
         return fit(problem, method, stopper=treatment.input_stopper)
     begin = begun_at(treatment.start, method, problem)
     if method.name != treatment.method.name:  # a ladder, also of one rung, is for starts in doubt
-        return climb(problem, treatment.input_methods, begin, treatment.controls)
+        rungs = [each for each in treatment.input_methods if isinstance(each, FromStart)]
+        return climb(problem, rungs, begin, treatment.controls)
     return fit_from(problem, method, treatment.input_stopper, begin)
 
 

@@ -33,6 +33,7 @@ class Summary:
     """What a run came to. Kept as last_run.json, from which the report and `selfmend status` tell it again.
 
     failed: inputs that could not be restored, with the reason. done_before: inputs that earlier runs had published.
+    start: how the learned start does in this collection, as known after this run; empty without one.
     notice: what else somebody should know; empty if there is nothing. restored: of verdicts, what this run restored.
     late: inputs that could not be taken up yet, with the reason. left: inputs for which there was no time or budget any
     more, as stopped says: deadline, hours or inputs. device_seconds: of this run, where something limited it.
@@ -59,6 +60,7 @@ class Summary:
     left: int = 0
     stopped: str = ""
     device_seconds: float = 0.0
+    start: str = ""
 
     @property
     def bad_share(self) -> float:

@@ -21,15 +21,31 @@ class GainConv(nn.Module):
         layer = nn.ConvTranspose2d(i, o, side, stride, bias=False) if up else nn.Conv2d(i, o, side, bias=False)
         self.weight = layer.weight
         self.gain = nn.Parameter(torch.ones(o))
-        self.stride, self.up = stride, up
+        self.stride, self.grows = stride, up
+        self.register_parameter("down", None)
+        self.register_parameter("up", None)
+        self.down: nn.Parameter | None
+        self.up: nn.Parameter | None
+
+    def adapt(self, rank: int) -> None:
+        """Get a low-rank adapter that changes nothing yet: `down` onto so many channels, and `up`, which mixes them."""
+        first, second, *side = self.weight.shape
+        i, o = (first, second) if self.grows else (second, first)
+        self.down, self.up = nn.Parameter(torch.zeros(rank, i, *side)), nn.Parameter(torch.zeros(o, rank))
+
+    def added(self, down: Tensor, up: Tensor) -> Tensor:
+        """What an adapter adds to the kernel, in its layout."""
+        return torch.einsum("rihw,or->iohw" if self.grows else "rihw,or->oihw", down, up)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, i, h, w) -> (n, o, h / stride, w / stride), times stride if up."""
-        if self.up:
-            return functional.conv_transpose2d(x, self.weight * self.gain[:, None, None], stride=self.stride)
+        kernel = self.weight
+        if self.down is not None and self.up is not None:
+            kernel = kernel + self.added(self.down, self.up)
+        if self.grows:
+            return functional.conv_transpose2d(x, kernel * self.gain[:, None, None], stride=self.stride)
         padding = 0 if self.stride > 1 else self.weight.shape[-1] // 2
-        weight = self.weight * self.gain[:, None, None, None]
-        return functional.conv2d(x, weight, stride=self.stride, padding=padding)
+        return functional.conv2d(x, kernel * self.gain[:, None, None, None], stride=self.stride, padding=padding)
 
 
 class Residual(nn.Module):

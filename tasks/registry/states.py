@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
@@ -23,12 +23,17 @@ _END = ".state.json"
 
 @dataclass(frozen=True)
 class Change:
-    """What a start became, by whom, why and when (ISO, UTC)."""
+    """What a start became, by whom, why and when (ISO, UTC).
+
+    collection: the only one for which that holds; empty: everywhere. evidence: numbers behind it.
+    """
 
     state: State
     who: str
     why: str
     when: str
+    collection: str = ""
+    evidence: dict[str, float] = field(default_factory=dict)
 
 
 def history(place: Place, id_: str) -> tuple[Change, ...]:
@@ -50,8 +55,38 @@ def history(place: Place, id_: str) -> tuple[Change, ...]:
 
 def state_of(place: Place, id_: str, first: State) -> State:
     """The state of a start. first: that of one that nobody has touched."""
-    changes = history(place, id_)
+    changes = _everywhere(history(place, id_))
     return changes[-1].state if changes else first
+
+
+def quarantined_for(place: Place, id_: str) -> dict[str, Change]:
+    """The collections for which a start is not used, and why; whatever its state is everywhere else."""
+    last = {change.collection: change for change in history(place, id_) if change.collection}
+    return {collection: change for collection, change in last.items() if change.state == "quarantined"}
+
+
+def quarantine_for(
+    place: Place, id_: str, collection: str, why: str, evidence: dict[str, float] | None = None
+) -> Change:
+    """Keep a start from being used for one collection.
+
+    Raises:
+        OSError, RequestError: that cannot be noted.
+    """
+    return _noted(place, id_, Change("quarantined", _who(), why, _now(), collection, evidence or {}))
+
+
+def allow_for(place: Place, id_: str, collection: str, why: str) -> Change:
+    """Take such a quarantine back.
+
+    Raises:
+        RequestError: there is none.
+    """
+    known = quarantined_for(place, id_)
+    if collection not in known:
+        told = f"it is so for {', '.join(known)}" if known else "it is so for none"
+        raise RequestError(f"The start {id_} is not quarantined for the collection '{collection}'; {told}.")
+    return _noted(place, id_, Change("active", _who(), why, _now(), collection))
 
 
 def change_state(place: Place, id_: str, to: State, why: str, first: State) -> Change:
@@ -71,12 +106,12 @@ def change_state(place: Place, id_: str, to: State, why: str, first: State) -> C
         raise RequestError(f"The start {id_} is not made {to} without a reason; give one in a few words.")
     with place.lock():
         changes = history(place, id_)
-        now = changes[-1].state if changes else first
+        now = state_of(place, id_, first)
         if to not in FOLLOWING[now]:
             allowed = " or ".join(FOLLOWING[now]) or "nothing else any more"
             raise RequestError(f"The start {id_} is {now} and cannot become {to}; from there it becomes {allowed}.")
-        change = Change(to, _who(), why, datetime.now(UTC).isoformat(timespec="seconds"))
-        place.write(f"{id_}{_END}", (json.dumps([asdict(each) for each in (*changes, change)], indent=1)).encode())
+        change = Change(to, _who(), why, _now())
+        _write(place, id_, (*changes, change))
     return change
 
 
@@ -88,6 +123,24 @@ def states() -> tuple[State, ...]:
 def is_state_file(name: str) -> bool:
     """Whether a file of the registry holds the state of a start."""
     return name.endswith(_END)
+
+
+def _everywhere(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    return tuple(change for change in changes if not change.collection)
+
+
+def _noted(place: Place, id_: str, change: Change) -> Change:
+    with place.lock():
+        _write(place, id_, (*history(place, id_), change))
+    return change
+
+
+def _write(place: Place, id_: str, changes: tuple[Change, ...]) -> None:
+    place.write(f"{id_}{_END}", json.dumps([asdict(each) for each in changes], indent=1).encode())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _who() -> str:

@@ -6,7 +6,8 @@ from functools import lru_cache
 from il_models.method import Fitted
 from tasks.errors import RequestError
 from tasks.registry.artifact import LearnedStart, read_start
-from tasks.registry.loading import find_start
+from tasks.registry.loading import Known, find_start, known_starts, registry_place
+from tasks.registry.states import quarantined_for
 from tasks.stores.place import Place
 
 BUNDLED = "grey"  # the start of methods that cannot do without one
@@ -34,6 +35,33 @@ def start_for(method: Fitted, reference: str) -> LearnedStart:
             "start for that, or the method the fields of this one."
         )
     return start
+
+
+def start_instead(start: LearnedStart, collection: str) -> LearnedStart | None:
+    """The best suited start in place of one that is quarantined for a collection; None: there is no other.
+
+    It must be active, of the same network, for as many channels, and not quarantined for the collection itself: of the
+    same name the one that was made last, otherwise any that was made last, at the end those that ship.
+    """
+    registry = registry_place()
+    fitting = [
+        known
+        for known in known_starts()
+        if known.card is not None
+        and known.state == "active"
+        and known.id != start.card.id
+        and known.card.network == start.card.network
+        and known.card.channels == start.card.channels
+        and collection not in quarantined_for(registry, known.id)
+    ]
+    if not fitting:
+        return None
+    best = max(fitting, key=lambda known: _suits(known, start.card.name))
+    return _read(best.place, best.stem, best.id)
+
+
+def _suits(known: Known, name: str) -> tuple[bool, bool, str]:
+    return (known.name == name, not known.bundled, known.card.made if known.card else "")
 
 
 @lru_cache(maxsize=8)

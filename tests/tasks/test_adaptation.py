@@ -15,6 +15,7 @@ from contracts.toys import toy
 from il_models.fitting import fit
 from il_models.methods.dct import SlidingCosine
 from il_models.methods.gain_tuning import GainTuning
+from il_models.methods.lora_tuning import LoraTuning
 from il_models.methods.noise_tuning import NoiseTuning
 from il_models.methods.pretrained import Pretrained
 from il_models.methods.sure_tuning import SureTuning
@@ -57,6 +58,46 @@ def test_nothing_is_tried_where_the_start_is_no_worse_than_the_control() -> None
     assert doubtful.records[0].rung == "noise_tuning"
 
 
+def test_adapters_begin_as_nothing_and_are_merged_exactly() -> None:
+    _, problem = toy(2, side=64)
+    start, method = start_of(problem), LoraTuning(steps=3, rate=1e-2)
+    opened = method.opened(start, problem.seeds)
+    still = fit(problem, replace(method, steps=0), start=opened).x
+    assert torch.equal(still, fit(problem, Pretrained(), start=start).x)
+    done = fit(problem, method, start=opened)
+    assert done.nets is not None
+    moved = {name for name, value in done.nets.weights.items() if not torch.equal(value, opened.weights[name])}
+    assert moved
+    assert all(name.endswith((".down", ".up")) for name in moved)
+    merged = method.closed(done.nets)
+    assert merged.weights.keys() == start.weights.keys()
+    assert torch.allclose(fit(problem, Pretrained(), start=merged).x, done.x, atol=1e-5)
+    assert not torch.equal(done.x, still)
+
+
+def test_adapters_are_a_rung_of_the_ladder() -> None:
+    _, problem = toy(1, side=128)
+    wrong = misled(start_of(problem), 0.4)
+    done = climb(problem, (NoiseTuning(steps=20, rate=0.1), LoraTuning(steps=2)), wrong, [SlidingCosine()])
+    assert done.records[0].rung in ("noise_tuning", "lora_tuning")
+    assert done.nets is not None
+    assert done.nets.weights.keys() == wrong.weights.keys()
+
+
+def test_a_number_that_is_not_finite_leaves_the_control(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", np.random.default_rng(5).poisson(CLEAN).astype(np.uint16))
+    noisy = tifffile.imread(tmp_path / "in.tif")
+    chosen = {"method": "pretrained", "output__dtype": "float32", "control": "dct", "ladder": (), "bad_tiles": 1.0}
+    uri = planted(tmp_path / "starts", "huge")  # what is not finite cannot be loaded, but it can come about
+    restored(str(tmp_path / "in.tif"), tmp_path / "bad", start=uri, **chosen)
+    image = pixels(next((tmp_path / "bad").iterdir()), "in")
+    rows = pd.read_parquet(next((tmp_path / "bad").iterdir()) / "convergence")
+    assert set(rows["verdict"]) == {"failed"}
+    assert set(rows["share"]) == {0.0}
+    assert rows["stop_reason"].str.contains("the control was kept").all()
+    assert ((image - CLEAN) ** 2).mean() < 0.3 * ((noisy - CLEAN) ** 2).mean()
+
+
 def planted(folder: Path, kind: str) -> str:
     """A start that is worth nothing: random weights, a wrong scale between channels, or another range of noise."""
     good = load_start("grey")
@@ -65,9 +106,11 @@ def planted(folder: Path, kind: str) -> str:
         weights = dict(SharedDenoiser("small").named_parameters())
     elif kind == "level":
         weights = {**good.weights, "level": torch.tensor(-1.2)}
+    elif kind == "huge":
+        weights = {name: 6e4 * value if name.endswith("weight") else value for name, value in good.weights.items()}
     else:
         weights = {**good.weights, "tail.weight": -good.weights["tail.weight"]}
-    start = make_start(replace(good.card, name="planted"), weights)
+    start = make_start(replace(good.card, name="planted", stored="float32"), weights)
     return save_start(start, Place(str(folder)))
 
 

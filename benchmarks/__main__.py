@@ -15,6 +15,7 @@ QUESTIONS = (
     "mixture",
     "risk",
     "meta_start",
+    "planted_starts",
 )
 
 

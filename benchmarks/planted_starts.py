@@ -231,6 +231,12 @@ def row_of(group: str, kind: str, tiles: list[Tile]) -> list[object]:
     ]
 
 
+TEXT = (
+    "Tiles of the default recipe against the control alone, by ground truth: how many are worse by more than 0.1 dB, "
+    "the worst and the mean; and what caught the start. Left to the control: a share below "
+    f"{GIVEN_UP}. `none` is the start that ships. A start with a number that is not finite is refused when it is "
+    "loaded; it is planted here all the same."
+)
 HEADS = (
     "pictures", "planted", "tiles", "worse by 0.1 dB", "worst, dB", "mean, dB", "mended by a rung",
     "left to the control", "share", "suspect", "failed",
@@ -260,10 +266,7 @@ def main() -> None:
         "Starts that are spoiled, planted in place of the one that ships",
         [
             (
-                "Tiles of the default recipe against the control alone, by ground truth: how many are worse by more "
-                "than 0.1 dB, the worst and the mean; and what caught the start. Left to the control: a share below "
-                f"{GIVEN_UP}. `none` is the start that ships. A start with a number that is not finite is refused when "
-                "it is loaded; here it is planted all the same.",
+                TEXT,
                 HEADS,
                 rows,
             )

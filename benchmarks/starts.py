@@ -26,6 +26,7 @@ from il_models.from_start import FromStart
 from il_models.methods.bm3d import BlockMatching
 from il_models.methods.dct import SlidingCosine
 from il_models.methods.gain_tuning import GainTuning
+from il_models.methods.lora_tuning import LoraTuning
 from il_models.methods.nlm import NonLocalMeans
 from il_models.methods.noise_tuning import NoiseTuning
 from il_models.methods.pretrained import Pretrained
@@ -47,7 +48,11 @@ from tasks.registry.suited import BUNDLED, start_for
 CONTROLS = Recipe().controls()
 LADDER = (NoiseTuning(), GainTuning())
 Place = tuple[Any, ...]  # an index into the pixels of a picture
-TUNED: dict[str, FromStart] = {"gains, guarded": GainTuning(), "all weights, guarded": SureTuning()}
+TUNED: dict[str, FromStart] = {
+    "gains, guarded": GainTuning(),
+    "all weights, guarded": SureTuning(),
+    "adapters, guarded": LoraTuning(),
+}
 
 
 @dataclass(frozen=True)

@@ -151,3 +151,21 @@ def test_an_estimate_that_knows_the_noise_gets_no_share() -> None:
     assert best_share(problem, flattered, other).tolist() == [0.0, 0.0]
     trusted = best_share(problem, flattered, other, 0.7, knowing=False)  # of weights that cannot know the noise
     assert trusted.tolist() == pytest.approx([0.7, 0.7])
+
+
+def test_learned_weights_that_are_worse_by_a_tenth_of_the_noise_get_no_share() -> None:
+    _, problem = toy(2, side=64)
+    control = Estimate(0.9 * problem.y, 0 * problem.y)
+    poor = Estimate(problem.y, problem.noise.sigma(problem.y) ** 2)  # the measurement itself: its error is the noise
+    worse = sure(problem, poor) - sure(problem, control)
+    assert bool((worse > 0.1 * problem.noise.sigma(problem.y).mean() ** 2).all())
+    assert float(best_share(problem, poor, control, 0.7, knowing=False).max()) == 0
+
+
+def test_what_has_no_share_may_be_anything() -> None:
+    _, problem = toy(2, side=16)
+    spoiled = Estimate(torch.full_like(problem.y, torch.nan), torch.full_like(problem.y, torch.nan))
+    control = Estimate(problem.y, 0 * problem.y)
+    mixed = mixture(spoiled, control, torch.zeros(2))
+    assert torch.equal(mixed.x, control.x)
+    assert torch.equal(mixed.slope, control.slope)

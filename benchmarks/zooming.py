@@ -173,7 +173,8 @@ def measure(given: argparse.Namespace) -> None:
     found = pictures(given.side)
     fields = dict(ZeroShotSuperResolution.presets[given.preset]) if given.preset else {}
     method = replace(ZeroShotSuperResolution(**fields), **({"steps": given.steps} if given.steps else {}))
-    said = f"zssr {given.preset or 'paper'}"
+    method = replace(method, scales=tuple(given.scales)) if given.scales else method
+    said = f"zssr {given.preset or 'paper'}" + (f" by {', '.join(map(str, given.scales))}" if given.scales else "")
     with (given.keep / "zooming.jsonl").open("a") as file:
         for task, factor, name in asked(given.tasks, given.only or list(found), given.factors):
             if time.perf_counter() - began > 60 * given.minutes:
@@ -215,7 +216,10 @@ def write(files: Sequence[Path], name: str = "zooming") -> None:
     ]
     if rows:
         machines = ", ".join(sorted({row["machine"] for row in rows.values()}))
-        text = f"Zero-shot super-resolution, one jump, x2 unless said; on {machines}. Published: its authors' code. Misfit: "
+        text = (
+            f"Zero-shot super-resolution, one jump unless said (by), x2 unless said; on {machines}, beside other work. "
+        )
+        text += "Published: its authors' code. Misfit: "
         text += "root mean square of A x - y, in grey levels; rounding alone has 0.29. Shift: of x beside the "
         text += "interpolated measurement, in px of the image, the larger axis: a wrong grid would show half a pixel."
         sections.append((text, HEADS, [_row(row) for row in rows.values()]))
@@ -264,6 +268,7 @@ def main() -> None:
     ask.add_argument("--factors", nargs="*", type=int, default=[2])
     ask.add_argument("--preset", default="")
     ask.add_argument("--steps", type=int, default=0)
+    ask.add_argument("--scales", nargs="*", type=float, default=[], help="intermediate scales that are climbed")
     ask.add_argument("--side", type=int, default=0, help="centres of this side instead of whole pictures")
     ask.add_argument("--batch", type=int, default=0, help="tiles at once against one by one")
     ask.add_argument("--quick", action="store_true")

@@ -109,6 +109,11 @@ def _height(distance: Tensor, kernel: Kernel) -> Tensor:
     """The kernel at a distance in old samples."""
     if kernel == "average":
         return ((distance >= -0.5) & (distance < 0.5)).to(distance)
+    return cubic(distance)
+
+
+def cubic(distance: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Keys' cubic convolution kernel, a = -0.5, at a distance in samples."""
     t = distance.abs()
     near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
     return torch.where(t <= 1, near, torch.where(t <= 2, far, torch.zeros_like(t)))

@@ -1,5 +1,6 @@
 """Zero-shot super-resolution: a small network learns from the input's own shrunken copies how to undo the shrinking."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -7,17 +8,19 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from il_models.degradations import Degradation, Downsample, Subsample
 from il_models.draw import Draw
+from il_models.fathers import places, sampled
 from il_models.method import Fitted
 from il_models.metrics import mean
 from il_models.nets import Nets
 from il_models.networks.residual_stack import ResidualStack
 from il_models.problem import Problem
+from il_models.resampling import resized
 from il_models.views import in_strips, turned, undone
 
+RAISED = "raised"  # leads the names of images of intermediate scales
 SMOOTH = 1e-6  # where |e| becomes round, in units of y: a loss that overflows with the numbers that it is made of
 
 
@@ -31,9 +34,9 @@ class ZeroShotSuperResolution(Fitted):
     the measurement misses is back-projected. Where the kernel is not symmetric (Subsample), crops are squeezed alone
     and there is one view.
 
-    Other than in the paper the rate falls by ten at fixed parts of the fit, in place of its rule, and there is one jump
-    to the factor, as in the code that its authors published. Noise in the measurement: fewer `projections` or none, and
-    `grain`, which is added to sons.
+    With `scales` it climbs: the network's own image of an intermediate scale joins the fathers of the next. Other than
+    in the paper the rate falls by ten at fixed parts of the fit, in place of its rule, and scales grow along both axes.
+    Noise in the measurement: fewer `projections` or none, and `grain`, which is added to sons.
     """
 
     name: ClassVar[str] = "zssr"
@@ -44,6 +47,7 @@ class ZeroShotSuperResolution(Fitted):
     serves: ClassVar[tuple[type[Degradation], ...]] = (Downsample, Subsample)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"steps": 600, "crop": 48, "rate": 1e-3},
+        "gradual": {"steps": 3000, "scales": (1.5,)},
         "noisy": {"projections": 0, "grain": 0.0125, "squeeze": 0.75},  # the paper's for real, noisy images
     }
 
@@ -54,6 +58,7 @@ class ZeroShotSuperResolution(Fitted):
     crop: int = 128  # paper: 128; side of a father, made a multiple of the factor
     squeeze: float = 0.5  # paper: 0.5; the smallest scale of half of the fathers, 1: none is squeezed
     views: int = 8  # paper: 8
+    scales: tuple[float, ...] = ()  # paper: 1.5 before 2, and more between; each takes its share of the steps
     projections: int = 10  # paper: 10 of each view, and 10 of their median
     grain: float = (
         0.0  # paper: 0, and 0.0125 for noisy images; standard deviation of noise added to sons, in units of y
@@ -74,19 +79,18 @@ class ZeroShotSuperResolution(Fitted):
         return ResidualStack(problem.channels, self.width, self.depth)
 
     def rate_at(self, step: int) -> float:
-        """A tenth after six tenths of the steps, a hundredth for the last tenth and a half."""
-        done = step / max(1, self.steps)
+        """A tenth after six tenths of the steps for a scale, a hundredth for the last tenth and a half."""
+        done = step / max(1, self.steps) * (len(self.scales) + 1) % 1
         return self.rate * (1.0 if done < 0.6 else 0.1 if done < 0.85 else 0.01)
 
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
         """Mean absolute difference between the father and what the network makes of its son."""
-        del inputs, step
+        scales = [*self._climb(problem), float(problem.A.image_size((1, 1))[0])]
+        stage = min(step * len(scales) // max(1, self.steps), len(scales) - 1)
         with torch.no_grad():
-            father, measured = self._fathers(problem, draw)
-            son = problem.A(father)
-            if self.grain:
-                son = son + self.grain * draw.normal(*son.shape[1:]).to(son)
-            enlarged = problem.A.guess(son)
+            if stage and f"{RAISED}{stage}" not in inputs:  # kept with the tile, so that it leaves with it
+                inputs[f"{RAISED}{stage}"] = self._raised(nets, problem, scales[stage - 1])
+            father, enlarged, measured = self._pair(inputs, problem, draw, scales[stage])
         off = nets(enlarged[:, None])[:, 0] - father
         return mean((off**2 + SMOOTH**2).sqrt(), measured)
 
@@ -105,67 +109,56 @@ class ZeroShotSuperResolution(Fitted):
 
     def own_steps(self, steps: int) -> "ZeroShotSuperResolution":
         """At a rate that does not undo the start."""
-        return replace(self, steps=steps, rate=self.rate / 10)
+        return replace(self, steps=steps, rate=self.rate / 10, scales=())
+
+    def _climb(self, problem: Problem) -> list[float]:
+        """The intermediate scales; none where A is no plain shrinking, for a kernel says nothing of other factors."""
+        factor = problem.A.image_size((1, 1))[0]
+        return [scale for scale in self.scales if scale < factor] if problem.A.turns else []
 
     def _image(self, nets: Nets, problem: Problem) -> Tensor:
         """One view: the network on the interpolated measurement, back-projected."""
         x = in_strips(lambda x: nets(x[:, None])[:, 0], problem.A.guess(problem.y), self.depth)
         return _back_projected(x, problem, self.projections)
 
-    def _fathers(self, problem: Problem, draw: Draw) -> tuple[Float[Tensor, "b c n m"], Bool[Tensor, "b 1 n m"]]:
-        """A crop of each tile, and which of its pixels were measured."""
-        y, mask = problem.y, problem.mask
-        factor = problem.A.image_size((1, 1))[0]
-        sides = [max(1, min(self.crop, side) // factor) * factor for side in y.shape[-2:]]
-        grid = self._places(problem, draw, sides).to(y)
-        father = functional.grid_sample(y, grid, "bicubic", "reflection", align_corners=False)
-        known = functional.grid_sample(mask.to(y), grid, "bilinear", "reflection", align_corners=False)
-        return father, known > 1 - 1e-3
+    def _pair(
+        self, inputs: dict[str, Tensor], problem: Problem, draw: Draw, scale: float
+    ) -> tuple[Float[Tensor, "b c n m"], Float[Tensor, "b c n m"], Bool[Tensor, "b 1 n m"]]:
+        """A father of each tile, its enlarged son, and which of the father's pixels were measured.
 
-    def _places(self, problem: Problem, draw: Draw, sides: list[int]) -> Float[Tensor, "b n m 2"]:
-        """Where each pixel of a father lies in its tile, in the units of grid_sample.
-
-        Half of the fathers are squeezed by a scale of `squeeze` to 1, another one along each axis, sheared and turned
-        by any angle; the others are flipped and turned by right angles. Where A does not turn, they are neither turned
-        nor sheared.
+        Once there is an image of an intermediate scale, half of the fathers are crops of it.
         """
-        chance, scale = draw.uniform(2), draw.uniform(1)
-        uneven, shear, angle = 0.25 * draw.normal(2), 0.1 * draw.normal(2), draw.uniform(1)
-        flips, corner = draw.integers(8, 1), draw.uniform(2)
-        squeezed = (chance[:, :1] < 0.5) & (self.squeeze < 1)
-        size = (self.squeeze + (1 - self.squeeze) * scale) * torch.tensor([1.0, 1.0], device=scale.device)
-        size = (size * (1 + uneven * size)).clamp(self.squeeze, 1)
-        turn = 2 * torch.pi * angle if problem.A.turns else torch.zeros_like(angle)
-        shear = shear if problem.A.turns else torch.zeros_like(shear)
-        any_way = _matrix(turn, shear, 1 / size)
-        upright = _flips(flips[:, 0]) if problem.A.turns else torch.eye(2, device=scale.device).expand_as(any_way)
-        matrix = torch.where(squeezed[..., None], any_way, upright)
-        rows, columns = (torch.arange(side, device=scale.device) - (side - 1) / 2 for side in sides)
-        offset = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
-        placed = torch.stack([(offset * matrix[:, None, axis]).sum(-1) for axis in (0, 1)], -1)
-        half = placed.abs().amax(1)
-        whole = torch.tensor(problem.y.shape[-2:], device=scale.device)
-        room = (whole - 1 - 2 * half).clamp(min=0)
-        middle = torch.where(room > 0, half + (corner * (room + 1)).floor().clamp(max=room), (whole - 1) / 2)
-        place = placed + middle[:, None]
-        unit = (2 * place + 1) / whole - 1
-        return unit.flip(-1).reshape(len(unit), *sides, 2)
+        factor = problem.A.image_size((1, 1))[0]
+        height, width = (max(1, min(self.crop, side) // factor) * factor for side in problem.y.shape[-2:])
+        sources = [problem.y, *(inputs[name] for name in sorted(inputs) if name.startswith(RAISED))][-2:]
+        crops = []
+        for source in (sources[0], sources[-1]) if len(sources) > 1 else sources:
+            whole = (source.shape[-2], source.shape[-1])
+            grid = places(whole, draw, (height, width), self.squeeze, problem.A.turns).to(source)
+            crops.append(sampled(source, problem.mask, grid))
+        father, measured = crops[0]
+        if len(crops) > 1:
+            first = draw.keep(0.5, 1, 1, 1)
+            father = torch.where(first, father, crops[1][0])
+            measured = torch.where(first, measured, crops[1][1])
+        son = problem.A(father) if scale == factor else resized(father, _coarse(height, width, scale), 1 / scale)
+        if self.grain:
+            son = son + self.grain * draw.normal(*son.shape[1:]).to(son)
+        return father, problem.A.guess(son) if scale == factor else resized(son, (height, width), scale), measured
+
+    def _raised(self, nets: Nets, problem: Problem, scale: float) -> Float[Tensor, "b c v u"]:
+        """The image of an intermediate scale: one view, back-projected by interpolation as the paper does it."""
+        y = problem.y
+        height, width = (math.ceil(side * scale) for side in y.shape[-2:])
+        x = in_strips(lambda x: nets(x[:, None])[:, 0], resized(y, (height, width), scale), self.depth)
+        for _ in range(self.projections):
+            off = (y - resized(x, (y.shape[-2], y.shape[-1]), 1 / scale)).masked_fill(~problem.mask, 0.0)
+            x = x + resized(off, (height, width), scale)
+        return x
 
 
-def _matrix(turn: Tensor, shear: Tensor, size: Tensor) -> Float[Tensor, "b 2 2"]:
-    cos, sin = torch.cos(turn[:, 0]), torch.sin(turn[:, 0])
-    turned_by = torch.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)
-    one = torch.ones_like(cos)
-    sheared = torch.stack([one, shear[:, 0], shear[:, 1], one], -1).reshape(-1, 2, 2)
-    return (turned_by[..., None] * sheared[:, None]).sum(2) * size[:, None]
-
-
-def _flips(which: Tensor) -> Float[Tensor, "b 2 2"]:
-    """The eight flips and right-angle turns."""
-    sign = 1.0 - 2 * torch.stack([which & 1, (which >> 1) & 1], -1)
-    swapped = (which & 4 > 0)[:, None, None]
-    plain = torch.diag_embed(sign)
-    return torch.where(swapped, plain.flip(-1), plain)
+def _coarse(height: int, width: int, scale: float) -> tuple[int, int]:
+    return math.ceil(height / scale), math.ceil(width / scale)
 
 
 def _turned(problem: Problem, view: int) -> Problem:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from contracts.toys import shrunk
 
-from il_models.degradations import Degradation, Downsample, Subsample, gaussian_psf
+from il_models.degradations import Downsample, Subsample, gaussian_psf
 from il_models.draw import Draw
+from il_models.fathers import places, sampled
 from il_models.fitting import fit
 from il_models.methods.bicubic import Bicubic
 from il_models.methods.zssr import ZeroShotSuperResolution
@@ -46,19 +47,27 @@ def test_bicubic_takes_a_flat_scene_as_it_is(factor: int) -> None:
     assert torch.allclose(x, torch.full_like(x, 0.3), atol=1e-6)
 
 
-@pytest.mark.parametrize("A", OPERATORS.values(), ids=list(OPERATORS))
-def test_fathers_are_pieces_of_their_tile(A: Degradation) -> None:
+@pytest.mark.parametrize("turns", [True, False])
+def test_fathers_are_pieces_of_their_tile(turns: bool) -> None:
     """Unsqueezed ones hold its own pixels; and none sees what was not measured."""
-    _, problem = shrunk(3, 30, A)
-    whole = replace(SMALL, squeeze=1.0)
-    father, measured = whole._fathers(problem, Draw(problem.seeds))
-    assert father.shape == (3, 1, 24, 24)
+    _, problem = shrunk(3, 30)
+    grid = places((30, 30), Draw(problem.seeds), (24, 20), 1.0, turns)
+    father, measured = sampled(problem.y, problem.mask, grid)
+    assert father.shape == (3, 1, 24, 20)
     assert bool(measured.all())
     for tile in range(3):
         distance = (father[tile].reshape(-1, 1) - problem.y[tile].reshape(1, -1)).abs().amin(1)
         assert float(distance.max()) < 1e-5
-    holed = replace(problem, mask=torch.zeros_like(problem.mask))
-    assert not bool(SMALL._fathers(holed, Draw(problem.seeds))[1].any())
+    assert not bool(sampled(problem.y, torch.zeros_like(problem.mask), grid)[1].any())
+
+
+def test_climbing_keeps_tiles_apart_and_uses_what_it_climbed_to() -> None:
+    _, problem = shrunk(2, 30)
+    climbing = replace(SMALL, steps=6, scales=(1.5,))
+    together = fit(problem, climbing).x
+    alone = fit(problem.take(torch.tensor([1])), climbing).x
+    assert torch.equal(together[1:], alone)
+    assert not torch.equal(together, fit(problem, replace(climbing, scales=())).x)
 
 
 def test_what_was_not_measured_takes_no_part() -> None:

@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 from httpx import HTTPError
@@ -18,6 +17,7 @@ from prefect.artifacts import (
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
+from tasks.amounts import amount, clock
 from tasks.journal import journal
 from tasks.metrics import write_metrics
 from tasks.run import Run
@@ -39,10 +39,14 @@ def told(run: Run, found: Standing, began: float) -> Iterator[None]:
         log = get_run_logger()
         facts = {"tiles": tally.tiles, "lots": tally.lots, "inputs": tally.inputs, "workers": run.crew.workers}
         log.info(
-            "Run of '%s' begins: %d inputs, %d tiles in %d lots, %d of them done before; %d workers on %s.",
-            plan.collection, tally.inputs, tally.tiles, tally.lots, tally.lots_before, run.crew.workers,
-            run.crew.device, extra=facts | {"method": run.request.recipe.method.name, "device": run.crew.device},
-        )  # fmt: skip
+            "Run of '%s' begins: %s, %s in %s, %d of them done before; %s on %s.",
+            plan.collection,
+            *(amount(facts[each], each.removesuffix("s")) for each in ("inputs", "tiles", "lots")),
+            tally.lots_before,
+            amount(facts["workers"], "worker"),
+            run.crew.device,
+            extra=facts | {"method": run.request.recipe.method.name, "device": run.crew.device},
+        )
         for name, reason in plan.rejected.items():
             log.error("Input '%s' is left out: %s", name, reason, extra={"input": name, "reason": reason})
         try:
@@ -90,17 +94,17 @@ def progress_text(run: Run) -> str:
     failed = f", {tally.failed} failed" if tally.failed else ""
     before = f" ({tally.inputs_before} more had been done before)" if tally.inputs_before else ""
     words = [
-        f"{tally.tiles_done} of {tally.tiles} tiles: {counts or 'none yet'}.",
-        f"{tally.published} of {tally.inputs} inputs published{failed}{before}.",
+        f"{tally.tiles_done} of {amount(tally.tiles, 'tile')}: {counts or 'none yet'}.",
+        f"{tally.published} of {amount(tally.inputs, 'input')} published{failed}{before}.",
     ]
     if tally.tiles_restored:
         to_go = tally.seconds_to_go()
-        eta = f"; about {_clock(to_go)} to go" if to_go else ""
+        eta = f"; about {clock(to_go)} to go" if to_go else ""
         words += [
             f"{tally.recent_speed():.2f} tiles/s lately, {tally.speed():.2f} over the run{eta}.",
-            f"{_clock(tally.device_seconds)} of {run.crew.device} time on {run.crew.workers} workers.",
+            f"{clock(tally.device_seconds)} of {run.crew.device} time on {amount(run.crew.workers, 'worker')}.",
         ]
-    words += [f"{tally.retries} retries."] if tally.retries else []
+    words += [f"Tried again: {tally.retries}."] if tally.retries else []
     return " ".join(words)
 
 
@@ -169,7 +173,3 @@ def _unheard(what: str) -> Iterator[None]:
         yield
     except (OSError, HTTPError, PrefectException) as error:
         get_run_logger().warning("%s: %s: %s", what, type(error).__name__, error)
-
-
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

@@ -14,6 +14,7 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from tasks.amounts import amount
 from tasks.lot_done import LotDone
 from tasks.lots import Group, inputs_of
 from tasks.plan import Lot
@@ -93,7 +94,7 @@ def note_published(run: Run, name: str, size: int, clipped: dict[str, int]) -> N
 
 def note_group(log: Log, group: Group, published: list[str], clipped: dict[str, dict[str, int]]) -> None:
     """Say how many inputs of a group are published, and whose pixels the type could not hold, by channel."""
-    log.info("Published %d of %d inputs of %s.", len(published), len(group.inputs), group.name)
+    log.info("Published %d of %s of %s.", len(published), amount(len(group.inputs), "input"), group.name)
     if clipped:
         name, counts = next(iter(clipped.items()))
         told = f"Pixels of {len(clipped)} images were clipped, first '%s', by channel: %s"

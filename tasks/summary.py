@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
+from tasks.amounts import amount
 from tasks.errors import RequestError
 from tasks.stores.place import Place
 
@@ -78,8 +79,9 @@ class Summary:
         counts = ", ".join(f"{count} {name}" for name, count in sorted(self.verdicts.items()))
         before = f", {self.done_before} had been done before" if self.done_before else ""
         failed = f"; {len(self.failed)} failed" if self.failed else ""
-        tiles = f": {self.tiles} tiles ({counts})" if self.tiles else ""
-        told = f"{self.collection}: {self.published} inputs published{before}{failed}{tiles} in {self.seconds:.0f} s."
+        tiles = f": {amount(self.tiles, 'tile')} ({counts})" if self.tiles else ""
+        published = amount(self.published, "input")
+        told = f"{self.collection}: {published} published{before}{failed}{tiles} in {self.seconds:.0f} s."
         late = f" Late, and left for the next run: {len(self.late)}." if self.late else ""
         stopped = f" Left for the next run, for {STOPPED[self.stopped]}: {self.left}." if self.stopped else ""
         return f"{told}{late}{stopped}"
@@ -99,7 +101,7 @@ class BadRun(RuntimeError):  # noqa: N818 - what it is called everywhere
             worst: tiles to look at first: input, tile, verdict and reason of each.
         """
         first = next(iter(summary.failed.items()), None)
-        failed = f" {len(summary.failed)} inputs failed, first '{first[0]}': {first[1]}" if first else ""
+        failed = f" {amount(len(summary.failed), 'input')} failed, first '{first[0]}': {first[1]}" if first else ""
         share = f" {summary.bad_share:.1%} of the tiles are suspect or failed, allowed are {summary.allowed_bad:.1%}."
         tiles = [f"tile {each['tile']} of '{each['input']}' ({each['verdict']}: {each['reason']})" for each in worst]
         shown = f" Look first at {'; '.join(tiles[:NAMED])}." if tiles else ""

@@ -72,7 +72,7 @@ def size(value: Any) -> str:
 def rungs(tiles: dict[str, int]) -> str:
     """For how many tiles a learned start was taken as it is, and for how many adapted; nothing without a start."""
     told = {rung: "as it is" if rung == "start" else f"adapted by {rung}" for rung in sorted(tiles, reverse=True)}
-    return f"a learned start (tiles {'; '.join(f'{told[rung]}: {tiles[rung]:,}' for rung in told)})" if tiles else ""
+    return f"a learned start ({'; '.join(f'{told[rung]}: {tiles[rung]:,}' for rung in told)})" if tiles else ""
 
 
 def snippets(images: list[PublishedImage]) -> list[Snippet]:

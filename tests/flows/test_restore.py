@@ -47,7 +47,7 @@ def test_a_run_on_a_local_cluster_is_seen_in_prefect(server: dict[str, str], sta
     run = selfmend("restore", stack, "--out", tmp_path / "out", "--workers", 2, *WORK, environment=server)
     told, errors = run.communicate(timeout=300)
     assert run.returncode == 0, errors
-    assert "1 inputs published" in told
+    assert "1 input published" in told
     (collection,) = (tmp_path / "out").iterdir()
     table = pd.read_parquet(collection / "convergence")
     assert len(table) == 4 * 3 * 4

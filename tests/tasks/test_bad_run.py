@@ -42,7 +42,7 @@ def test_a_failed_run_names_its_tiles_and_the_report(out: Place) -> None:
 def test_few_enough_bad_tiles_are_not_named_where_an_input_failed(out: Place) -> None:
     summary = summarised(out, {"good": 99, "suspect": 1}, failed={"d": "it is truncated"})
     told = str(BadRun(summary, bad_tiles(out, 200)))
-    assert "1 inputs failed, first 'd': it is truncated" in told
+    assert "1 input failed, first 'd': it is truncated" in told
     assert "Look first" not in told
 
 

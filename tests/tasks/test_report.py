@@ -119,7 +119,7 @@ def test_a_good_run_says_so(out):
 
 def test_images_of_earlier_runs_are_told_apart(out, plates):
     page = page_of(out, summarised(out, {"good": 4}, done_before=1))
-    assert "1 inputs published, 1 had been done before: 4 tiles (4 good) in 83 s." in page.text
+    assert "1 input published, 1 had been done before: 4 tiles (4 good) in 83 s." in page.text
     assert "This page counts all 16 tiles of the 2 images in the folder" in page.text
     assert "Look at it" in page.text
 
@@ -456,4 +456,4 @@ def test_little_is_imported():
 def test_learned_starts_in_words() -> None:
     assert rungs({}) == ""
     told = rungs({"gain_tuning": 2, "start": 1200})
-    assert told == "a learned start (tiles as it is: 1,200; adapted by gain_tuning: 2)"
+    assert told == "a learned start (as it is: 1,200; adapted by gain_tuning: 2)"

@@ -40,7 +40,7 @@ def held(folder: Path) -> Iterator[None]:
             yield
         finally:
             facts.unlink(missing_ok=True)
-            if is_new and os.listdir(folder) == [NAME]:
+            if is_new and folder.is_dir() and os.listdir(folder) == [NAME]:  # whoever is done may have removed it
                 (folder / NAME).unlink()  # who opened it meanwhile sees that it has no name any more
             lock.release()
 

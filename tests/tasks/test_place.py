@@ -211,6 +211,11 @@ def test_a_trial_leaves_no_folder_behind_and_work_stays(tmp_path):
     with place.lock():
         place.write("pixels", b"1")
     assert place.names() == [".lock", "pixels"]
+    with place.lock():
+        place.remove()
+    with place.lock():
+        place.remove()  # of a folder that the lock made
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
 
 
 def test_a_run_that_died_holds_nobody_back(tmp_path):

@@ -1,6 +1,7 @@
 """Handing out: what Prefect is shown of a run."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +12,16 @@ from flows import following
 from tasks.lots import Group
 from tasks.plan import Lot, Part
 from tasks.run import Run
-from tasks.tally import Tally
 
 
-class Busy(Tally):
-    """A tally in which other threads count: whoever walks through it may be told that it changed meanwhile."""
+@dataclass
+class Busy:
+    """What other threads count in: whoever walks through it may be told that it changed meanwhile."""
+
+    counted: frozenset[str] = frozenset()
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "_counted":
+        if name == "counted":
             raise RuntimeError("Set changed size during iteration")
         return super().__getattribute__(name)
 

@@ -170,7 +170,7 @@ def test_it_stops_where_the_residual_reaches_the_noise() -> None:
 
 def test_it_sharpens_through_the_degradation_in_its_loss() -> None:
     clean, problem = blurred(2, side=27)
-    done = fit(problem, replace(TINY, steps=200, withheld=0.0))
+    done = fit(problem, replace(TINY, steps=500, withheld=0.0))
     assert done.x.shape == clean.shape
     within = torch.zeros_like(clean[:, :1], dtype=torch.bool)
     within[..., 4:-4, 4:-4] = True

@@ -78,6 +78,7 @@ def test_a_run_on_a_local_cluster_is_seen_in_prefect(server: dict[str, str], sta
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)  # twenty runs, each with a process to begin
 def test_killed_at_random_points_and_resumed_the_bytes_are_the_same(server: dict[str, str], tmp_path: Path) -> None:
     image = np.random.default_rng(5).poisson(40 + 30 * np.sin(np.arange(300) / 9), (4, 290, 300)).astype(np.uint16)
     stack = tmp_path / "in.ome.tif"

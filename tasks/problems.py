@@ -137,7 +137,7 @@ def make_problem(
     correlation = [correlation_of(window.entry.survey.noise[window.channels]) for window in windows]
     problem = Problem(
         y=intensity.forward(raw),
-        A=degradation_of(psf, windows, device),
+        A=degradation_of(psf, windows[0].entry.name, [window.channels for window in windows], device),
         noise=intensity.noise(torch.tensor(correlation, device=device)),
         mask=mask,
         seeds=torch.tensor([window.seed for window in windows], dtype=torch.int64, device=device),

@@ -1,7 +1,7 @@
 """The point spread function of a collection, from its facts: read once, checked, and carried with the plan."""
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,9 +13,6 @@ from tasks.catalog.facts import Facts, GaussianPsf, PsfPlanes
 from tasks.errors import InputError, RequestError
 from tasks.readers import open_input
 from tasks.stores.place import Place
-
-if TYPE_CHECKING:
-    from tasks.problems import Window
 
 LARGEST = 129  # px a side
 FLUX = 0.01  # by which a PSF's sum may miss 1; what is less is rounding, and is divided away
@@ -102,8 +99,11 @@ def psf_of(facts: Facts) -> torch.Tensor | None:
     return torch.tensor(facts.psf.values, dtype=torch.float32) if isinstance(facts.psf, PsfPlanes) else None
 
 
-def degradation_of(psf: torch.Tensor | None, windows: "list[Window]", device: torch.device) -> Degradation:
+def degradation_of(psf: torch.Tensor | None, name: str, channels: Sequence[slice], device: torch.device) -> Degradation:
     """That of some tiles, each of whose channels has its own PSF, or all the same.
+
+    Args:
+        psf: as `psf_of` gives it. name: of an input, for the sentence. channels: of each tile.
 
     Raises:
         InputError: the PSF is of another number of channels.
@@ -112,12 +112,12 @@ def degradation_of(psf: torch.Tensor | None, windows: "list[Window]", device: to
         return Identity()
     if len(psf) == 1:
         return Blur(psf[None].to(device))
-    if len(psf) < max(window.channels.stop for window in windows):
+    if len(psf) < max(each.stop for each in channels):
         raise InputError(
-            f"'{windows[0].entry.name}' has more channels than the {len(psf)} of its PSF; give one plane for all "
+            f"'{name}' has more channels than the {len(psf)} of its PSF; give one plane for all "
             "channels, or one for each."
         )
-    return Blur(torch.stack([psf[window.channels] for window in windows]).to(device))
+    return Blur(torch.stack([psf[each] for each in channels]).to(device))
 
 
 def _read(uri: str) -> NDArray[np.generic]:

@@ -21,13 +21,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.images import gaussian_problem, noisy
+from benchmarks.onlooker import Onlooker
 from benchmarks.table import write_table
 from il_models.fitting import fit
 from il_models.method import Fitted
 from il_models.methods import known_methods
 from il_models.metrics import psnr
 from il_models.networks.three_layers import ThreeLayers
-from il_models.stopper import Decision, Look, Stopper
+from il_models.stopper import Decision, Look
 
 SIGMA, SIDE, LOOKS = 25.0, 128, 25
 OURS = (("zs_n2n", None), ("zs_n2n", "fast"), ("neighbor2neighbor", "fast"), ("noise2fast", "fast"), ("r2r", "fast"))
@@ -36,28 +37,12 @@ HEADS = ("who", "method", "steps", "ms a step", *(f"CPU-s to {aim:g} dB" for aim
 
 
 @dataclass(frozen=True)
-class Path(Stopper):
+class Path(Onlooker):
     """Notes PSNR and CPU-seconds along a fit, and stops nothing."""
 
     clean: Tensor
-    interval: int
     began: float
     points: list[tuple[float, float]] = field(default_factory=list)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """It never stops."""
-        return ()
-
-    @property
-    def every(self) -> int:
-        """Steps between two looks."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """It compares estimates with the truth."""
-        return True
 
     def note(self, x: Tensor) -> None:
         """One point of the path."""
@@ -91,7 +76,7 @@ def ours(y: Tensor, clean: Tensor, short: bool) -> Iterator[list[object]]:
         assert isinstance(method, Fitted)
         method = replace(method, steps=LOOKS) if short else method
         problem = gaussian_problem(y, SIGMA)
-        watch = Path(clean, max(1, method.steps // LOOKS), time.process_time())
+        watch = Path(max(1, method.steps // LOOKS), clean, time.process_time())
         watched = fit(problem, method, stopper=watch)
         label = f"{name} {preset or ''}".strip()
         yield watch.row("selfmend", label, watched.records[0].steps, level(watched.x, clean))
@@ -112,7 +97,7 @@ def theirs(y: Tensor, clean: Tensor, short: bool) -> Iterator[list[object]]:
     for label, loss, network, steps in losses:
         torch.manual_seed(0)
         count = LOOKS if short else steps
-        watch, model = Path(clean, max(1, count // LOOKS), time.process_time()), network()
+        watch, model = Path(max(1, count // LOOKS), clean, time.process_time()), network()
         model = loss.adapt_model(deepinv.models.ArtifactRemoval(model))
         told = "update_parameters" in inspect.signature(model.forward).parameters  # asked as its trainer does
         optimiser = torch.optim.Adam(model.parameters(), 1e-3)
@@ -136,7 +121,7 @@ def _their_prior(y: Tensor, clean: Tensor, physics: Any, steps: int) -> list[obj
 
     torch.manual_seed(0)
     decoder = deepinv.models.ConvDecoder(img_size=(1, SIDE, SIDE), in_size=(4, 4), channels=64)
-    watch, every = Path(clean, 1, time.process_time()), max(1, steps // LOOKS)
+    watch, every = Path(1, clean, time.process_time()), max(1, steps // LOOKS)
     forward, seen = decoder.forward, [0]
 
     def watched(z: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.images import classic, gaussian_problem
+from benchmarks.onlooker import Onlooker
 from benchmarks.table import write_table
 from il_models.fitting import Budget, Discrepancy, MovingVariance, VarianceMinimum, fit
 from il_models.method import Fitted
@@ -35,30 +36,14 @@ SPEEDS = ("dip", "deep_decoder", "drp", "zs_n2n", "self2self", "noise2void", "ne
 
 
 @dataclass(frozen=True)
-class Watch(Stopper):
+class Watch(Onlooker):
     """Asks other stoppers and obeys none. path: step and PSNR of each tile; kept: PSNR of what each would have kept."""
 
     clean: Tensor
     others: dict[str, Stopper]
-    interval: int
     path: list[tuple[int, Tensor]] = field(default_factory=list)
     kept: dict[str, Tensor] = field(default_factory=dict)
     stopped: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """It never stops."""
-        return ()
-
-    @property
-    def every(self) -> int:
-        """Steps between two looks."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """It compares estimates with the truth."""
-        return True
 
     def start(self, problem: Problem) -> State:
         """The states of all, each name led by its stopper's."""
@@ -132,7 +117,7 @@ def path(name: str, problem: Problem, clean: Tensor, short: bool) -> dict[str, A
         "moving variance": MovingVariance(1000, interval),
         "discrepancy": Discrepancy(interval=interval),
     }
-    watch, began = Watch(clean, others, interval), time.perf_counter()
+    watch, began = Watch(interval, clean, others), time.perf_counter()
     fit(problem, method, stopper=watch)
     _wait()
     steps, levels = [step for step, _ in watch.path], torch.stack([each for _, each in watch.path])

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.onlooker import Onlooker
 from il_models.fitting import Budget, Discrepancy, HeldOut, MovingVariance, VarianceMinimum
 from il_models.method import Fitted
 from il_models.metrics import psnr
@@ -37,7 +38,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Observer(Stopper):
+class Observer(Onlooker):
     """For one tile: the method's own stopper and others, watched and not obeyed.
 
     own: whose best estimate the loop keeps. clean: (1, c, h, w), values of 0 to 1. interval: steps between two looks.
@@ -45,7 +46,6 @@ class Observer(Stopper):
 
     own: Stopper
     clean: Tensor
-    interval: int
     others: Mapping[str, Stopper] = field(default_factory=dict)
     path: list[tuple[int, float]] = field(default_factory=list)
     seen: dict[str, Watched] = field(default_factory=dict)
@@ -57,22 +57,7 @@ class Observer(Stopper):
         shared = math.gcd(own.every, method.steps)
         wanted = max(1, method.steps // LOOKS)
         interval = own.every if own.watches_estimate else max(i for i in range(1, wanted + 1) if shared % i == 0)
-        return Observer(own, clean, interval, beside(method, interval) if own.watches_estimate else {})
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """It never stops."""
-        return ()
-
-    @property
-    def every(self) -> int:
-        """Looked at every `interval` steps."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """It compares estimates with the truth."""
-        return True
+        return Observer(interval, own, clean, beside(method, interval) if own.watches_estimate else {})
 
     @property
     def needs_measurement(self) -> bool:

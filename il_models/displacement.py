@@ -26,9 +26,7 @@ def displacement(x: Float[Tensor, "b c h w"], reference: Float[Tensor, "b c h w"
         off = (moved - x)[..., EDGE:-EDGE, EDGE:-EDGE]
         a, b, c = (_sum(one * other) for one, other in ((down, down), (down, across), (across, across)))
         p, q = _sum(down * off), _sum(across * off)
-        ridge = (
-            1e-2 * (a + c) + 1e-20
-        )  # where all slopes point one way, nothing is said of the other; else it but slows
+        ridge = 1e-2 * (a + c) + 1e-20  # where all slopes point one way nothing is said of the other; else it but slows
         whole = (a + ridge) * (c + ridge) - b**2
         step = torch.stack([((c + ridge) * p - b * q) / whole, ((a + ridge) * q - b * p) / whole], -1)
         found = (found + step).clamp(-3, 3)

@@ -32,7 +32,7 @@ def places(
     uneven, shear, angle = 0.25 * draw.normal(2), 0.1 * draw.normal(2), draw.uniform(1)
     flips, corner = draw.integers(8, 1), draw.uniform(2)
     squeezed = (chance[:, :1] < 0.5) & (squeeze < 1)
-    size = (squeeze + (1 - squeeze) * scale) * torch.tensor([1.0, 1.0], device=scale.device)
+    size = (squeeze + (1 - squeeze) * scale) * torch.ones(2, device=scale.device)
     size = (size * (1 + uneven * size)).clamp(squeeze, 1)
     turn = 2 * torch.pi * angle if turns else torch.zeros_like(angle)
     shear = shear if turns else torch.zeros_like(shear)

@@ -15,7 +15,6 @@ from il_models.method import Fitted
 from il_models.metrics import mean
 from il_models.nets import Nets
 from il_models.networks.denoiser import MULTIPLE, WIDTHS, SharedDenoiser, Size
-from il_models.noise import Noise
 from il_models.planes import planes_of
 from il_models.problem import Problem
 from il_models.schedules import cosine
@@ -90,7 +89,7 @@ class FromStart(Fitted, ABC):
             z, mask = cut(z, *corners, *sides), cut(mask, *corners, *sides)
 
         def run(seen: Float[Tensor, "b c h w"], level: float) -> Float[Tensor, "b c h w"]:
-            return denoised(nets, seen, problem.noise, level)
+            return denoised(nets, seen, problem.noise.correlation, level)
 
         if self.objective == "neighbours":
             return neighbours(run, z, mask)
@@ -101,7 +100,7 @@ class FromStart(Fitted, ABC):
         """The network's image of each plane; y where there is no noise."""
         del inputs, draw
         planes = planes_of(problem)
-        x = in_strips(lambda z: denoised(nets, z, problem.noise), planes.z, REACH, MULTIPLE)
+        x = in_strips(lambda z: denoised(nets, z, problem.noise.correlation), planes.z, REACH, MULTIPLE)
         return torch.where(planes.sigma > NO_NOISE, planes.image(x), problem.y)
 
     def opened(self, nets: Nets, seeds: Int64[Tensor, " b"]) -> Nets:
@@ -122,11 +121,13 @@ class FromStart(Fitted, ABC):
         return replace(self, steps=steps)
 
 
-def denoised(nets: Nets, z: Float[Tensor, "b c h w"], noise: Noise, level: float = 1.0) -> Float[Tensor, "b c h w"]:
+def denoised(
+    nets: Nets, z: Float[Tensor, "b c h w"], correlation: Float[Tensor, "b 2"], level: float = 1.0
+) -> Float[Tensor, "b c h w"]:
     """Planes by each tile's network, which is told that their noise is `level` of this colour."""
     sigma = torch.full_like(z, level)[:, :, None]
-    correlation = noise.correlation.to(z)[:, None].expand(-1, z.shape[1], 2)
-    return nets(z[:, :, None], sigma, correlation)[:, :, 0]
+    each = correlation.to(z)[:, None].expand(-1, z.shape[1], 2)
+    return nets(z[:, :, None], sigma, each)[:, :, 0]
 
 
 def is_gain(name: str) -> bool:

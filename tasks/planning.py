@@ -33,7 +33,7 @@ def plan_input(
         key=request.key_of(ref),
         dims=dims,
         dtype=dtype,
-        grid=grid_for(shape, method, request.recipe, border_of(request.facts)),
+        grid=grid_for(shape, method, request.recipe, border_of(method, request.facts)),
         survey=survey,
         stabilised=_is_stabilised(request.recipe, method, survey),
         reference=ref.reference,

@@ -86,17 +86,19 @@ def checked_psf(found: NDArray[np.generic], what: str) -> NDArray[np.float64]:
     return planes / planes.sum((1, 2), keepdims=True)
 
 
-def border_of(facts: Facts) -> int:
-    """Pixels that a tile must borrow, so that all light of what it owns is in its window; 0 without a PSF."""
-    if not isinstance(facts.psf, PsfPlanes):
+def border_of(method: Method, facts: Facts) -> int:
+    """Pixels that a tile must borrow, so that all light of what it owns is in its window; 0 if no PSF is undone."""
+    if not isinstance(facts.psf, PsfPlanes) or not inverts_blur(method, facts):
         return 0
     plane = facts.psf.values[0]
     return max(len(plane), len(plane[0])) // 2
 
 
-def psf_of(facts: Facts) -> torch.Tensor | None:
-    """The planes of a PSF that is to be undone, (channels or 1, k, l)."""
-    return torch.tensor(facts.psf.values, dtype=torch.float32) if isinstance(facts.psf, PsfPlanes) else None
+def psf_of(method: Method, facts: Facts) -> torch.Tensor | None:
+    """The planes of the PSF that a method is to undo, (channels or 1, k, l); None: none."""
+    if not isinstance(facts.psf, PsfPlanes) or not inverts_blur(method, facts):
+        return None
+    return torch.tensor(facts.psf.values, dtype=torch.float32)
 
 
 def degradation_of(psf: torch.Tensor | None, name: str, channels: Sequence[slice], device: torch.device) -> Degradation:

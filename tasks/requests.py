@@ -10,7 +10,6 @@ from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find
 from tasks.catalog.facts import PsfPlanes
 from tasks.errors import RequestError
 from tasks.plan import PIXELS_VERSION, PLAN
-from tasks.psf import with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.loading import known_starts, registry_place
@@ -18,7 +17,7 @@ from tasks.registry.pinned import resumed_start
 from tasks.registry.states import quarantined_for
 from tasks.registry.suited import start_instead
 from tasks.stores.place import Place
-from tasks.treatment import require_controls
+from tasks.treatment import settled_facts
 
 # Facts that no pixel depends on: changing one of them re-opens nothing.
 _TOLD_ONLY = {"title", "source", "licence", "reference"}
@@ -81,8 +80,7 @@ def make_request(
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to do; give 1 or more.")
     start, gone = _suited(recipe, collection)
-    facts = with_psf(collection, facts, recipe.restoration())
-    require_controls(recipe, facts)
+    facts = settled_facts(collection, facts, recipe)
     key, *former = (_key(collection, facts, recipe, each) for each in (start.card.id if start else None, *gone))
     chosen = tuple(inputs[:limit])
     return _as_begun(Request(collection, facts, recipe, chosen, Place(out) / collection, key, start, tuple(former)))

@@ -25,7 +25,10 @@ ORDER = ("good", "suspect", "failed", "empty")
 
 @dataclass(frozen=True)
 class WorkStatus:
-    """A plan that is not carried out to its end: what it holds, and what of it is done. verdicts: of the tiles done."""
+    """A plan that is not carried out to its end: what it holds, and what of it is done. verdicts: of the tiles done.
+
+    is_torn: the plan cannot be read.
+    """
 
     key: str
     tiles: int
@@ -35,10 +38,11 @@ class WorkStatus:
     inputs: int
     inputs_published: int
     verdicts: dict[str, int]
+    is_torn: bool = False
 
     def sentence(self) -> str:
         """How far it is."""
-        if not self.lots:
+        if self.is_torn:
             return "its plan cannot be read; the next run does it again"
         share = f" ({self.tiles_done / self.tiles:.1%})" if self.tiles else ""
         told = f": {counted(self.verdicts)}" if self.verdicts else ""
@@ -157,7 +161,7 @@ def _work(out: Place, key: str) -> WorkStatus:
     place = out / WORK / key
     plan = ledger.kept_plan(place)
     if plan is None:
-        return WorkStatus(key, 0, 0, 0, 0, 0, 0, {})
+        return WorkStatus(key, 0, 0, 0, 0, 0, 0, {}, is_torn=True)
     done = ledger.done_lots(place)
     lots = [lot for lot in plan.lots if lot.id in done]
     try:

@@ -12,7 +12,7 @@ from il_models.method import Direct, Fitted, Method
 from il_models.methods.wiener import Wiener
 from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
-from tasks.psf import inverts_blur, psf_of
+from tasks.psf import inverts_blur, psf_of, with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
 
@@ -56,7 +56,7 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
         start: the learned weights that fits begin from; the recipe's own word for them is not looked up.
     """
     method, stopper = recipe.restoration(), recipe.stopping()
-    psf = psf_of(facts) if inverts_blur(method, facts) else None
+    psf = psf_of(method, facts)
     shared = recipe.is_shared
     return Treatment(
         input_methods=tuple(each.on_input() for each in recipe.input_methods()),
@@ -84,12 +84,19 @@ def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:
     return recipe.controls()
 
 
-def require_controls(recipe: Recipe, facts: Facts) -> None:
-    """Refuse a control that does something else than the method.
+def settled_facts(collection: str, facts: Facts, recipe: Recipe) -> Facts:
+    """The facts as a recipe needs them: with the pixels of the PSF, where its method undoes it.
 
     Raises:
-        RequestError: it removes noise where the method undoes a blur, or the other way round.
+        RequestError: method, control and facts do not go together, or the PSF is none.
     """
+    facts = with_psf(collection, facts, recipe.restoration())
+    _require_controls(recipe, facts)
+    return facts
+
+
+def _require_controls(recipe: Recipe, facts: Facts) -> None:
+    """Refuse a control that removes noise where the method undoes a blur, or the other way round."""
     wanted = Blur if inverts_blur(recipe.restoration(), facts) else Identity
     for control in controls_of(recipe, facts):
         if wanted not in control.serves:

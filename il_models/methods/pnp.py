@@ -6,18 +6,14 @@ from typing import ClassVar
 from torch import Tensor
 
 from il_models.data_steps import noise_level, prox, weights
-from il_models.degradations import Blur, Degradation
 from il_models.draw import Draw
-from il_models.from_start import FromStart
 from il_models.nets import Nets
-from il_models.plug_and_play import cleaned, looks
+from il_models.plug_and_play import LEAST, DenoiserInTurn, cleaned, looks
 from il_models.problem import Problem
-
-LEAST = 0.001  # of the range 0 to 1 of problem units; paper: 0.255 / 255
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlugAndPlay(FromStart):
+class PlugAndPlay(DenoiserInTurn):
     """Zhang et al., "Plug-and-play image restoration with deep denoiser prior", IEEE TPAMI 2022, by half-quadratic
     splitting.
 
@@ -25,34 +21,15 @@ class PlugAndPlay(FromStart):
     noise of the measurement and alpha_k = `balance` sigma^2 / sigma_k^2 (eq. 6 to 9). The paper's denoiser has 32
     million weights; with one of half a million the iteration drifts off unless it sees the image turned and shifted
     from step to step.
-
-    steps: of adapting the denoiser to the measurement beforehand; 0 takes the start as it is.
     """
 
     name: ClassVar[str] = "pnp"
     summary: ClassVar[str] = "sharpens by a learned denoiser and the known blur in turn"
     source: ClassVar[str] = "Zhang et al., IEEE TPAMI 2022, arXiv 2008.13751; Terris et al., CVPR 2024 (turns)"
-    serves: ClassVar[tuple[type[Degradation], ...]] = (Blur,)
 
-    steps: int = 0
-    rate: float = 1e-5
     iterations: int = 8  # paper: 8 for deblurring
     first: float = 49 / 255  # paper: 49 / 255; of the range 0 to 1 of problem units
     balance: float = 0.23  # paper: 0.23
-
-    @property
-    def reach(self) -> None:
-        """The whole tile: what one iteration does to a pixel the next ones carry on."""
-        return
-
-    @property
-    def can_share(self) -> bool:
-        """No: the networks of a start are not adapted to an input as a whole, for it is blurred."""
-        return False
-
-    def work(self, pixels: int, channels: int) -> float:
-        """A forward pass and some dozens of applications of A per iteration."""
-        return self.iterations * (super().work(pixels, channels) + 1e4 * pixels * channels)
 
     def estimate(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw) -> Tensor:
         """z of the last iteration."""

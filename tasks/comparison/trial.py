@@ -1,7 +1,7 @@
 """One contender on one input: its tiles restored as by `restore`, alone and mixed with the control, and scored."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +14,13 @@ from tasks.comparison.subjects import Subject, open_measurement, open_reference
 from tasks.plan import InputPlan
 from tasks.planning import plan_input
 from tasks.problems import Pixels, Valid, read_box, valid_pixels
-from tasks.psf import with_psf
 from tasks.requests import Request
 from tasks.restoration import Restored, restore_both
 from tasks.starts import Start, input_start, mosaics
 from tasks.stores.place import Place
 from tasks.tiles import read_tiles
 from tasks.tiling import Box
-from tasks.treatment import Treatment, treatment_of
+from tasks.treatment import Treatment, settled_facts, treatment_of
 from tasks.workers import Crew
 
 if TYPE_CHECKING:
@@ -81,12 +80,12 @@ def measured(subject: Subject) -> dict[tuple[int, str], Pixels]:
 
 
 def _tried(contender: Contender, subject: Subject, crew: Crew) -> Trial:
+    subject = replace(subject, facts=settled_facts(subject.collection, subject.facts, contender.recipe))
     entry, array = _entry(contender, subject), open_measurement(subject)
     batch = contender.recipe.tiling.batch
     batch = batch if batch != "auto" else BATCH_ON_GPU if crew.device == "cuda" else 1
     start = contender.recipe.learned_start()
-    facts = with_psf(subject.collection, subject.facts, contender.recipe.restoration())
-    treatment = treatment_of(contender.recipe, facts, batch, crew.device, start)
+    treatment = treatment_of(contender.recipe, subject.facts, batch, crew.device, start)
     starts = _starts(entry, array, contender, subject, treatment)
     numbers = [_touching(entry, box) for box in subject.places]
     tiles = [

@@ -81,7 +81,7 @@ def test_only_what_is_tuned_moves(method: FromStart, moved: str) -> None:
 
 def plain(nets: Nets, noise: Noise, z: Tensor, level: float) -> Tensor:
     with torch.no_grad():
-        return denoised(nets, z, noise, level)
+        return denoised(nets, z, noise.correlation, level)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5])

@@ -12,8 +12,14 @@ from contracts.pipeline import begun, pixels, restored
 from scipy.ndimage import gaussian_filter
 
 from il_models.degradations import gaussian_psf
+from tasks.comparison.challenge import make_challenge
+from tasks.comparison.contenders import contenders
+from tasks.comparison.subjects import look
+from tasks.comparison.trial import run_trial
 from tasks.errors import RequestError
-from tasks.psf import checked_psf
+from tasks.psf import border_of, checked_psf
+from tasks.treatment import settled_facts
+from tasks.workers import crew_for
 
 WIDTH, GAIN, OFFSET = 4.0, 2.0, 100.0
 RUN = {"tiling__tile": 96, "tiling__shard": 192, "bad_tiles": 1}
@@ -65,6 +71,18 @@ def test_a_psf_from_a_file_sharpens_as_the_same_from_its_width(catalog: Path, tm
     assert np.abs(done[0] - done[1]).max() <= 1
 
 
+def test_a_comparison_sharpens_as_a_run_does(catalog: Path, tmp_path: Path) -> None:
+    """Also where who comes first looks at no PSF; and tiles borrow for it only where it is undone."""
+    wide = _written(tmp_path, psf={"kind": "gaussian", "fwhm": 22.0})
+    challenge = make_challenge("cells", contenders([], ["nlm", "wiener"], []), catalog=str(wide), out=str(tmp_path))
+    subject = look(challenge, challenge.inputs[0])
+    trials = [run_trial(each, subject, crew_for("none")) for each in challenge.contenders]
+    assert [row["reason"] for trial in trials for row in trial.rows if row.get("reason")] == []
+    facts = [settled_facts("cells", subject.facts, each.recipe) for each in challenge.contenders]
+    methods = [each.recipe.restoration() for each in challenge.contenders]
+    assert [border_of(*each) for each in zip(methods, facts, strict=True)] == [0, 35]
+
+
 def test_a_psf_is_part_of_the_key_only_for_who_looks_at_it(catalog: Path, tmp_path: Path) -> None:
     keys = {}
     for width in (2.0, 3.0):
@@ -92,6 +110,11 @@ def test_tiles_borrow_as_far_as_light_spreads(catalog: Path, tmp_path: Path) -> 
         ({"kind": "gaussian", "fwhm": -1}, {"method": "pnp"}, "more than 0 and at most 50"),
         ({"kind": "airy"}, {"method": "pnp"}, "expected a path or URI, or {kind: gaussian, fwhm: PIXELS}"),
         ("nowhere.npy", {"method": "pnp"}, "cannot be read"),
+        (
+            {"kind": "gaussian", "fwhm": 3},
+            {"method": "pnp", "scope": "input"},
+            "a whole, blurred input; use scope: tile",
+        ),
         ({"kind": "gaussian", "fwhm": 3}, {"method": "pnp", "control": "nlm"}, "its control nlm removes noise"),
         ({"kind": "gaussian", "fwhm": 3}, {"method": "nlm", "control": "wiener"}, "its control wiener sharpens"),
     ],

@@ -77,7 +77,9 @@ def test_a_comparison_sharpens_as_a_run_does(catalog: Path, tmp_path: Path) -> N
     challenge = make_challenge("cells", contenders([], ["nlm", "wiener"], []), catalog=str(wide), out=str(tmp_path))
     subject = look(challenge, challenge.inputs[0])
     trials = [run_trial(each, subject, crew_for("none")) for each in challenge.contenders]
-    assert [row["reason"] for trial in trials for row in trial.rows if row.get("reason")] == []
+    rows = [row for trial in trials for row in trial.rows]
+    assert {row["recipe"] for row in rows} == {"nlm", "wiener"}
+    assert [row["stop_reason"] for row in rows if row["status"] == "error"] == []
     facts = [settled_facts("cells", subject.facts, each.recipe) for each in challenge.contenders]
     methods = [each.recipe.restoration() for each in challenge.contenders]
     assert [border_of(*each) for each in zip(methods, facts, strict=True)] == [0, 35]

@@ -40,7 +40,7 @@ class PublishJob:
     """An input whose lots are all done, and what its image is to become.
 
     input: as the plan has it. out: folder of the collection. work: work area of the plan.
-    source: the input, opened; its metadata are copied. read_source: raw pixels of a box, (t, c, z, y, x).
+    source: the input, opened, on the grid of the image; its metadata are copied. read_source: its pixels of a box.
     checksums: of every shard, from the records. verdicts: a code of image_facts.VERDICTS per tile.
     dtype: "same" or float32. chunk: side of a stored chunk in pixels. pyramid: whether to store half-size copies.
     provenance: what else the image shall say of how it was made; JSON, and the same whenever it is made.
@@ -109,7 +109,7 @@ def _write_image(job: PublishJob, facts: ImageFacts, documents: Documents, site:
     read, dtype = _verified(job), np.dtype(facts.dtype)
     clipped: Counts = np.zeros(facts.shape[1], np.int64)
     for box in boxes(facts.shape, facts.shards(facts.shape)):
-        image = join(job.input.grid, box, read)
+        image = join(job.input.image_grid, box, read)
         pixels, outside = finished(image, dtype, partial(job.read_source, box))
         clipped[box.start[1] : box.stop[1]] += outside
         _write_block(site, path, documents, facts.dims, box, pixels)
@@ -134,7 +134,7 @@ def _write_verdicts(job: PublishJob, facts: ImageFacts, documents: Documents, si
         path = f"{LABELS}/{level}" if facts.layout == "ngff" else VERDICT
         whole = facts.verdict_shape(shape)
         for box in boxes(whole, facts.shards(whole if facts.layout == "ngff" else shape)):
-            pixels = verdict_pixels(job.input.grid, job.verdicts, box, 2**level)
+            pixels = verdict_pixels(job.input.image_grid, job.verdicts, box, 2**level)
             _write_block(site, path, documents, dims, box, pixels)
 
 
@@ -150,7 +150,7 @@ def _verified(job: PublishJob) -> Callable[[int, Box], Pixels]:
             seen.add(shard)
         if not opened:
             opened.append(open_stored(place))
-        return read_part(opened[0], job.input.grid, shard, box)
+        return read_part(opened[0], job.input.image_grid, shard, box)
 
     return read
 

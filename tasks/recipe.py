@@ -7,44 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
 from tasks.errors import RequestError, nearest
 from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
+from tasks.recipe_parts import Auto, Choices, Output, Tiling, Zoom
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
 from tasks.validation import sentence
 
 RECIPES = Path(__file__).parents[1] / "deployments" / "recipes"
-Auto = Literal["auto"]
-Positive = Annotated[int, Field(ge=1)]
 
 
-class _Choices(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tiling(_Choices):
-    """How inputs are cut."""
-
-    tile: Positive | Auto = Field("auto", description="Pixels along y and x that a tile owns.")
-    halo: Annotated[int, Field(ge=0)] | Auto = Field("auto", description="Pixels that a tile borrows on either side.")
-    shard: Positive | Auto = Field("auto", description="Pixels along y and x of a shard; rounded up to whole tiles.")
-    batch: Positive | Auto = Field("auto", description="Tiles fitted at once on one device.")
-
-
-class Output(_Choices):
-    """How the restored image is stored."""
-
-    dtype: Literal["same", "float32"] = Field("same", description="Type of the pixels: as they came, or float32.")
-    chunk: int = Field(256, ge=16, description="Side of a stored chunk in pixels: what a viewer reads at once.")
-    pyramid: bool = Field(True, description="Whether half-size copies are stored beside the full resolution.")
-
-
-class Recipe(_Choices):
+class Recipe(Choices):
     """All choices of a restoration; what is true of the data stands in the catalogue instead."""
 
     method: MethodChoice = Field(
@@ -75,10 +53,14 @@ class Recipe(_Choices):
         "auto",
         description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal.",
     )
-    control: Literal["classical", "nlm", "dct", "bm3d", "wiener", "richardson_lucy", "none"] = Field(
+    zoom: Zoom | None = Field(
+        None,
+        description="By how much images are enlarged, such as 2, and what a measured pixel sees. None: not at all.",
+    )
+    control: Literal["classical", "nlm", "dct", "bm3d", "wiener", "richardson_lucy", "bicubic", "none"] = Field(
         "classical",
-        description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk, or wiener for "
-        "methods that sharpen. bm3d: for non-commercial use only.",
+        description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk; wiener for "
+        "methods that sharpen, bicubic for those that enlarge. bm3d: for non-commercial use only.",
     )
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
@@ -99,6 +81,11 @@ class Recipe(_Choices):
         if self.control == "none" and self.share not in ("auto", 1):
             raise ValueError(f"share = {self.share} leaves the rest to a control; set control: classical, or share: 1.")
         return self
+
+    @property
+    def factor(self) -> int:
+        """Pixels of the image per measured one, along y and along x."""
+        return 1 if self.zoom is None else self.zoom.factor
 
     @property
     def is_shared(self) -> bool:
@@ -153,13 +140,17 @@ class Recipe(_Choices):
         """The stopper, or None where the method's own counts."""
         return joined(self.stopper)
 
+    def told(self) -> dict[str, Any]:
+        """All choices as plain values. One that is not wanted, such as a zoom, is left out: it is no choice."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
+
     def digest(self, start: str | None) -> str:
         """Names the choices that pixels depend on: 12 hexadecimal digits.
 
         Args:
             start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
         """
-        chosen = self.model_dump(mode="json", exclude={"audit", "bad_tiles", "method"})
+        chosen = {name: value for name, value in self.told().items() if name not in ("audit", "bad_tiles")}
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
         chosen["start"] = start or "random"
         return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()
@@ -244,5 +235,5 @@ def set_choice(choices: dict[str, Any], key: str, value: Any, where: str) -> Non
 
 
 def _keys() -> list[str]:
-    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields)
+    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields, *Zoom.model_fields)
     return list(dict.fromkeys(nested))

@@ -84,7 +84,7 @@ def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:
         return ()
     kind = undone_by(recipe, facts)
     if kind in CLASSICAL and recipe.control == "classical":
-        return tuple(each for each in (CLASSICAL[kind],) if each.name != method.name)
+        return () if CLASSICAL[kind] == method else (CLASSICAL[kind],)
     return recipe.controls()
 
 

@@ -15,11 +15,25 @@ import yaml
 import zarr
 from affine import Affine
 from contracts.pipeline import begun, pixels, restored
+from contracts.publishing import NORTH_UP, ROTATED
+from contracts.publishing import scene as published_scene
 
-from il_models.degradations import Downsample
+from il_models.degradations import Downsample, gaussian_psf
 from il_models.resampling import resized
+from tasks.catalog.facts import Facts, GaussianPsf
 from tasks.errors import RequestError
+from tasks.finer import finer
+from tasks.instrument import border_of, instrument_of
+from tasks.psf import psf_from_file
 from tasks.recipe import load_recipe
+from tasks.report.before_after import before_after
+from tasks.report.page import write_report
+from tasks.report.published import open_published
+from tasks.report.tile_rows import read_rows
+from tasks.stores.place import Place
+from tasks.summary import read_summary
+from tasks.treatment import settled_facts
+from tasks.verification import verify_tiles
 
 PIXEL = 0.2  # micrometer
 RUN = {"tiling__shard": 80, "bad_tiles": 1}
@@ -188,3 +202,81 @@ def test_what_cannot_be_enlarged_is_refused(
         begun("cells", tmp_path / "out", catalog=catalogued(tmp_path, "cell.tif", **facts), **settings)
     assert words in str(told.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_point_spread_function_is_undone_on_the_grid_of_the_image(scene: np.ndarray, tmp_path: Path) -> None:
+    """A Gaussian by its width, and the same sampled by measured pixels, say nearly the same; and neither shifts."""
+    fwhm, factor = 2.0, 3
+    facts = Facts(title="cells", source="cell.tif", psf=GaussianPsf(kind="gaussian", fwhm=fwhm))
+    recipe = load_recipe(None, {"method.name": "bicubic", "zoom": {"factor": factor, "kernel": "psf"}})
+    settled = settled_facts("cells", facts, recipe)
+    instrument = instrument_of(recipe, settled)
+    assert instrument is not None
+    assert instrument.psf is not None
+    assert float(instrument.psf.sum()) == pytest.approx(1, abs=1e-6)
+    assert border_of(recipe, settled) == -(-(max(instrument.psf.shape) // 2) // factor)
+    A = instrument.degradation("cell", [slice(0, 1)], torch.device("cpu"))
+    ramp = torch.arange(90.0)[None, None, None] + torch.zeros(90, 1)  # of the image, its pixel's middle at 0
+    seen = A(ramp)[0, 0, 15, 12:18]
+    torch.testing.assert_close(seen, torch.arange(12.0, 18.0) * factor + (factor - 1) / 2)
+    coarse = gaussian_psf(fwhm)[0, 0].numpy()
+    np.save(tmp_path / "psf.npy", coarse)
+    sampled = psf_from_file(str(tmp_path / "psf.npy"), "The PSF", factor)
+    assert sampled.shape == (1, coarse.shape[0] * factor, coarse.shape[1] * factor)
+    widths = []
+    for plane in (sampled[0], instrument.psf[0].double().numpy()):
+        place = np.arange(len(plane)) - (len(plane) - 1) / 2
+        widths.append(plane.sum(1) @ place**2)
+    assert widths[0] == pytest.approx(widths[1], rel=0.1)
+
+
+@pytest.mark.parametrize("kernel", ["average", "psf"])
+def test_other_instruments_go_through_the_pipeline(scene: np.ndarray, kernel: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "cell.tif", shrunken(scene, 2))
+    catalog = catalogued(tmp_path, "cell.tif", psf={"kind": "gaussian", "fwhm": 1.2})
+    given = {"method__name": "bicubic", "method__projections": 8, "zoom": {"factor": 2, "kernel": kernel}}
+    restored("cells", tmp_path / "out", catalog=catalog, **given, **RUN, tiling__tile=64)
+    assert pixels(tmp_path / "out" / "cells", "cell").shape == scene.shape
+    table = pd.read_parquet(tmp_path / "out" / "cells" / "convergence")
+    assert (table["shift"] < 0.2).all()
+    assert (table["skill"] > 0).all()
+
+
+def test_a_published_image_can_be_made_again_and_is_told_in_the_report(scene: np.ndarray, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "cell.tif", shrunken(scene, 2))
+    restored("cells", tmp_path / "out", catalog=catalogued(tmp_path, "cell.tif"), method="bicubic", zoom=2, **RUN)
+    out = Place(str(tmp_path / "out" / "cells"))
+    assert [each.difference for each in verify_tiles(out, 2)] == [0.0]
+    image = open_published(out, "cell")
+    assert image is not None
+    assert image.factor == 2
+    write_report(out, read_summary(out))
+    page = (tmp_path / "out" / "cells" / "report.html").read_text()
+    assert "240 × 288 px" in page
+    shown = before_after(read_rows(out), out, [("worst", 0)])[0]
+    assert shown.before is not None
+    assert shown.residual is not None
+    assert "of the measurement" in shown.place
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_a_place_on_the_ground_is_that_of_the_borders(rotated: bool) -> None:
+    opened = published_scene(np.zeros((4, 6), np.uint16), ("y", "x"), ROTATED if rotated else NORTH_UP)
+    corners = [opened.rio.transform() @ at for at in ((0, 0), (6, 4), (6, 0))]
+    small = finer(opened, 3)
+    assert small.shape == (12, 18)
+    again = [small.rio.transform() @ at for at in ((0, 0), (18, 12), (18, 0))]
+    np.testing.assert_allclose(again, corners)
+    assert ("x" in small.coords) == (not rotated)
+
+
+def test_what_was_not_measured_stays_so_and_empty_tiles_are_copied(tmp_path: Path) -> None:
+    image = np.full((80, 64), 50.0, np.float32)
+    image[:40] += np.random.default_rng(1).normal(0, 5, (40, 64)).astype(np.float32)
+    image[3, 5] = np.nan
+    tifffile.imwrite(tmp_path / "cell.tif", image)
+    catalog = catalogued(tmp_path, "cell.tif")
+    restored("cells", tmp_path / "out", catalog=catalog, method="bicubic", zoom=2, tiling__tile=30, **RUN)
+    found = pixels(tmp_path / "out" / "cells", "cell")
+    assert np.argwhere(np.isnan(found)).tolist() == [[6, 10], [6, 11], [7, 10], [7, 11]]
+    assert (found[110:] == 50).all()

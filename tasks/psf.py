@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from il_models.degradations import Blur, Degradation, Identity, gaussian_psf
+from il_models.degradations import Blur, Degradation, Identity, Mask, gaussian_psf
 from il_models.method import Method
 from tasks.catalog.facts import Facts, GaussianPsf, PsfPlanes
 from tasks.errors import InputError, RequestError
@@ -30,6 +30,11 @@ def with_psf(collection: str, facts: Facts, method: Method) -> Facts:
     Raises:
         RequestError: the method needs a PSF and there is none, it cannot be read, or it is none.
     """
+    if set(method.serves) == {Mask}:
+        raise RequestError(
+            f"{method.name} fills gaps and does nothing else; name it in the recipe as fill: {{method: {{name: "
+            f"{method.name}}}}}, beside a method that removes noise, or `identity`."
+        )
     if not {Blur, Identity} & set(method.serves):
         raise RequestError(
             f"{method.name} enlarges images, which the pipeline cannot do yet; docs/zoom.md shows it in Python."

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from il_models.degradations import Identity
 from il_models.draw import Draw
 from il_models.fitting import Fit, fit
 from il_models.method import Direct, Fitted, Method
@@ -83,13 +83,23 @@ def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixel
     return found
 
 
+def psnr_where(tile: Tile, image: Pixels, clean: Pixels, where: NDArray[np.bool_]) -> float | None:
+    """True PSNR in dB against a clean twin over some (h, w) of the pixels that a tile owns; peak as in `true_psnr`."""
+    owned = np.zeros_like(where)
+    owned[tile.core] = where[tile.core]
+    owned &= np.isfinite(clean).all(0)
+    peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
+    x, twin = (torch.from_numpy(np.where(owned, pixels, np.float32(0)))[None] for pixels in (image, clean))
+    return _number(float(psnr(x, twin, peak, torch.from_numpy(owned)[None, None]))) if owned.any() else None
+
+
 def verdict(row: dict[str, Any], method: Method, limits: Tolerance = TOLERANCE) -> tuple[str, str]:
     """good, suspect or failed, and why; of a complete row of the convergence table."""
     if row["status"] == "skipped":
         return "empty", "nothing was measured here, or one value only; copied through"
     if row["status"] in ("diverged", "out_of_memory", "killed"):
         return "failed", row["stop_reason"]
-    reasons = _reasons(row, method, limits)
+    reasons = [*_reasons(row, method, limits), *_doubts(row, limits)]
     return ("suspect", "; ".join(reasons)) if reasons else ("good", "")
 
 
@@ -97,11 +107,11 @@ def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
     """A restoration with what its risk needs.
 
     The same networks see the measurement again, with a little noise more; those that do not read it are judged at the
-    pixels that were withheld from their fit. Where A is not the identity, what is judged is the image as it would be
-    measured: its risk is that of the prediction, |A x - A x*|^2.
+    pixels that were withheld from their fit. Where the measurement is of something else than the image's own pixels,
+    what is judged is the image as it would be measured: its risk is that of the prediction, |A x - A x*|^2.
     """
-    A, image = problem.A, None if isinstance(problem.A, Identity) else done.x
-    seen = A(done.x)
+    A = problem.A
+    image, seen = (None, done.x) if A.keeps_values else (done.x, A(done.x))
     if done.unseen is not None or (isinstance(method, Fitted) and not method.reads_measurement):
         return replace(held_out(seen, done.unseen), image=image)
     found = probed(problem, seen, lambda y: A(_again(replace(problem, y=y), done, method)), _probes(problem))
@@ -148,6 +158,20 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
         f"the estimated error is negative ({risk:.2f} of the noise): {_negative(method)}": risk < limits.risk,
         f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
         f"brightness shifted by {shift:.2f} of the noise": abs(shift) > limits.brightness,
+    }
+    return [reason for reason, holds in found.items() if holds]
+
+
+def _doubts(row: dict[str, Any], limits: Tolerance) -> list[str]:
+    """What speaks against what was inferred in a tile's gaps."""
+    filled, told = row.get("filled"), row.get("fill_explained")
+    if not filled:
+        return []
+    found = {
+        f"{filled:.0%} of its pixels were inferred": filled > limits.filled,
+        "its filling could not be tried on measured pixels": row.get("fill_psnr") is None,
+        f"its filling foretold only {max(told or 0, 0):.0%} of what varies where it was tried": told is not None
+        and told < limits.explained,
     }
     return [reason for reason, holds in found.items() if holds]
 

@@ -7,44 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
 from tasks.errors import RequestError, nearest
 from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
+from tasks.recipe_parts import Auto, Choices, Fill, Output, Tiling
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
 from tasks.validation import sentence
 
 RECIPES = Path(__file__).parents[1] / "deployments" / "recipes"
-Auto = Literal["auto"]
-Positive = Annotated[int, Field(ge=1)]
 
 
-class _Choices(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tiling(_Choices):
-    """How inputs are cut."""
-
-    tile: Positive | Auto = Field("auto", description="Pixels along y and x that a tile owns.")
-    halo: Annotated[int, Field(ge=0)] | Auto = Field("auto", description="Pixels that a tile borrows on either side.")
-    shard: Positive | Auto = Field("auto", description="Pixels along y and x of a shard; rounded up to whole tiles.")
-    batch: Positive | Auto = Field("auto", description="Tiles fitted at once on one device.")
-
-
-class Output(_Choices):
-    """How the restored image is stored."""
-
-    dtype: Literal["same", "float32"] = Field("same", description="Type of the pixels: as they came, or float32.")
-    chunk: int = Field(256, ge=16, description="Side of a stored chunk in pixels: what a viewer reads at once.")
-    pyramid: bool = Field(True, description="Whether half-size copies are stored beside the full resolution.")
-
-
-class Recipe(_Choices):
+class Recipe(Choices):
     """All choices of a restoration; what is true of the data stands in the catalogue instead."""
 
     method: MethodChoice = Field(
@@ -83,6 +61,7 @@ class Recipe(_Choices):
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
     )
+    fill: Fill | None = Field(None, description="How gaps are filled; nothing: they stay as they came.")
     bad_tiles: float = Field(0.05, ge=0, le=1, description="Share of suspect and failed tiles above which a run fails.")
     audit: float = Field(
         0.01,
@@ -159,7 +138,9 @@ class Recipe(_Choices):
         Args:
             start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
         """
-        chosen = self.model_dump(mode="json", exclude={"audit", "bad_tiles", "method"})
+        chosen = self.model_dump(mode="json", exclude={"audit", "bad_tiles", "method", "fill"})
+        if self.fill is not None:
+            chosen["fill"] = self.fill.told()
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
         chosen["start"] = start or "random"
         return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()
@@ -204,6 +185,7 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     try:
         recipe.controls()
         recipe.learned_start()
+        _ = recipe.fill and recipe.fill.start
         if recipe.is_shared and isinstance(method, Fitted):
             method.on_input().own_steps(recipe.own_steps)
         if (stopper := recipe.stopping()) is not None:
@@ -244,5 +226,5 @@ def set_choice(choices: dict[str, Any], key: str, value: Any, where: str) -> Non
 
 
 def _keys() -> list[str]:
-    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields)
+    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields, *Fill.model_fields)
     return list(dict.fromkeys(nested))

@@ -12,6 +12,7 @@ from il_models.method import Direct, Fitted, Method
 from il_models.methods.wiener import Wiener
 from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
+from tasks.filling import Filling
 from tasks.psf import inverts_blur, psf_of, with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
@@ -29,6 +30,7 @@ class Treatment:
     start: the learned weights that every fit begins from; None: random ones.
     affine: gain and offset are fitted before an estimate is compared with its reference.
     psf: (channels or 1, k, l), which the method and the controls undo; None: they only take noise away.
+    filling: of gaps; None: they stay.
     """
 
     input_methods: tuple[Fitted, ...]
@@ -42,6 +44,7 @@ class Treatment:
     start: LearnedStart | None = None
     affine: bool = False
     psf: Tensor | None = None
+    filling: Filling | None = None
 
     @property
     def start_name(self) -> str:
@@ -71,7 +74,14 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
         start=start,
         affine=facts.reference is not None and facts.reference.match == "affine",
         psf=psf,
+        filling=filling_of(recipe),
     )
+
+
+def filling_of(recipe: Recipe) -> Filling | None:
+    """How gaps are filled, or None."""
+    fill = recipe.fill
+    return None if fill is None else Filling(fill.filler, fill.start, fill.within)
 
 
 def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:
@@ -92,6 +102,11 @@ def settled_facts(collection: str, facts: Facts, recipe: Recipe) -> Facts:
     """
     facts = with_psf(collection, facts, recipe.restoration())
     _require_controls(recipe, facts)
+    if recipe.fill is not None and inverts_blur(recipe.restoration(), facts):
+        raise RequestError(
+            f"The recipe sharpens by {recipe.method.name} and fills gaps, which cannot go together yet: what is filled "
+            "would stay blurred. Leave `fill` out, or remove noise only."
+        )
     return facts
 
 

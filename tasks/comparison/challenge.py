@@ -7,7 +7,7 @@ from tasks.catalog.inputs import InputRef
 from tasks.comparison.contenders import Contender
 from tasks.comparison.spoiling import Spoiling, spoiling_of
 from tasks.errors import RequestError
-from tasks.recipe import Tiling
+from tasks.recipe_parts import Tiling
 from tasks.requests import make_request
 from tasks.stores.place import Place
 

@@ -82,6 +82,7 @@ def complete_input(job: CompletionJob) -> Published:
                 dtype=job.recipe.output.dtype,
                 chunk=job.recipe.output.chunk,
                 pyramid=job.recipe.output.pyramid,
+                fills=job.recipe.fill is not None,
                 provenance={**job.provenance, "start": start},
             )
         )

@@ -35,6 +35,8 @@ def grid_for(shape: Five, method: Method, recipe: Recipe, border: int = 0) -> Ti
             f"tiling.halo >= {border}, or leave it out."
         )
     halo = max(halo, border)
+    if recipe.fill is not None:
+        halo = _reaching(halo, ramp + recipe.fill.within, recipe)
     wanted = TILE if recipe.tiling.tile == "auto" else recipe.tiling.tile
     if wanted < max(1, 2 * ramp):
         raise RequestError(
@@ -54,7 +56,8 @@ def grid_for(shape: Five, method: Method, recipe: Recipe, border: int = 0) -> Ti
 def is_local(method: Method, recipe: Recipe) -> bool:
     """Whether a pixel depends on nothing beyond the method's reach: then tiles need no blending, a cut is exact."""
     shared = recipe.is_shared and recipe.own_steps == 0 and not recipe.is_mixed
-    return method.reach is not None and (shared or not isinstance(method, Fitted))
+    cuts = method.reach is not None and (shared or not isinstance(method, Fitted))
+    return cuts and recipe.fill is None  # what is inferred depends on all of its tile
 
 
 def ramp_of(method: Method) -> int:
@@ -70,9 +73,20 @@ def balanced(length: int, wanted: int, least: int = 1) -> int:
 
 def tile_work(method: Method, recipe: Recipe, pixels: int, channels: int) -> float:
     """Multiply-adds of one tile: its own steps, and one inference."""
+    filling = 2 * recipe.fill.filler.work(pixels, channels) if recipe.fill is not None else 0.0  # and its rehearsal
     if isinstance(method, Fitted) and recipe.is_shared:
-        return replace(method, steps=recipe.own_steps).work(pixels, channels)
-    return method.work(pixels, channels)
+        return filling + replace(method, steps=recipe.own_steps).work(pixels, channels)
+    return filling + method.work(pixels, channels)
+
+
+def _reaching(halo: int, wanted: int, recipe: Recipe) -> int:
+    """A halo that holds the measured pixels by which gaps are filled, so that two tiles fill the same ones."""
+    if halo < wanted and recipe.tiling.halo != "auto":
+        raise RequestError(
+            f"tiling.halo = {halo} px is smaller than the {wanted} px from which gaps are filled; set tiling.halo >= "
+            f"{wanted}, leave it out, or take a smaller fill.within."
+        )
+    return max(halo, wanted)
 
 
 def _halo(method: Method, recipe: Recipe, ramp: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_models.degradations import Blur, Degradation, Downsample, Identity, Subsample
+from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, Subsample
 from il_models.methods import known_methods
 from tasks.catalog.facts import Facts, GaussianPsf, PsfPlanes
 from tasks.errors import InputError, RequestError
@@ -18,6 +18,7 @@ WORDS: dict[type[Degradation], str] = {  # what methods do that serve one of the
     Blur: "sharpens",
     Downsample: "enlarges",
     Subsample: "enlarges",
+    Mask: "fills gaps",
 }
 
 
@@ -127,6 +128,12 @@ def _unserved(collection: str, recipe: Recipe, kind: type[Degradation]) -> str:
         return (
             f"The recipe enlarges images (zoom), which {name} cannot; leave `zoom` out, or take one of these: {others}."
         )
-    if Blur in recipe.restoration().serves:
+    serves = recipe.restoration().serves
+    if set(serves) == {Mask}:
+        return (
+            f"{name} fills gaps and does nothing else; name it in the recipe as fill: {{method: {{name: {name}}}}}, "
+            "beside a method that removes noise, or `identity`."
+        )
+    if Blur in serves:
         return f"{name} sharpens by a known point spread function, and '{collection}' states none; {_PSF}."
     return f"{name} enlarges images, and the recipe does not say by how much; set zoom: 2, or take --recipe zoom_x2."

@@ -81,12 +81,16 @@ def read_box(array: "xr.DataArray", box: Box) -> NDArray[np.generic]:
     return values.reshape(box.shape)
 
 
-def valid_pixels(raw: NDArray[np.generic], nodata: float | None) -> Valid:
-    """Where all channels were measured: finite and not nodata. (t, c, z, y, x) -> (t, 1, z, y, x)."""
+def valid_pixels(raw: NDArray[np.generic], nodata: float | None, joint: bool = True) -> Valid:
+    """Where all channels were measured: finite and not nodata. (t, c, z, y, x) -> (t, 1, z, y, x).
+
+    Args:
+        joint: if not, each channel for itself, (t, c, z, y, x).
+    """
     measured = np.isfinite(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
     if nodata is not None and _can_hold(raw.dtype, nodata):
         measured &= raw != np.asarray(nodata).astype(raw.dtype)
-    return np.asarray(measured.all(axis=1, keepdims=True))
+    return np.asarray(measured.all(axis=1, keepdims=True)) if joint else measured
 
 
 def _can_hold(dtype: np.dtype, value: float) -> bool:

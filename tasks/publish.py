@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from tasks.blend import Pixels, join
 from tasks.plan import InputPlan
+from tasks.problems import valid_pixels
 from tasks.stores.encoding import ROOT_DOCUMENTS, Documents, array_document, open_stored, root_documents, shard_objects
-from tasks.stores.geozarr import IMAGE, VERDICT, geo_documents, verdict_dims
+from tasks.stores.geozarr import FILLED, IMAGE, VERDICT, geo_documents, verdict_dims
 from tasks.stores.image_facts import ImageFacts, image_facts
+from tasks.stores.ngff import FILLED as FILLED_LABELS
 from tasks.stores.ngff import VERDICT as LABELS
 from tasks.stores.ngff import ngff_documents
-from tasks.stores.pixels import Counts, finished, halved, verdict_pixels
+from tasks.stores.pixels import Counts, finished, halved, halved_origins, origin_pixels, verdict_pixels
 from tasks.stores.place import Place
 from tasks.stores.shards import check_shard, read_part, work_array
 from tasks.stores.showing import (
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+Reading = Callable[[int, Box], Pixels]  # of a shard the part in a box
+
+
 @dataclass(frozen=True)
 class PublishJob:
     """An input whose lots are all done, and what its image is to become.
@@ -43,6 +48,7 @@ class PublishJob:
     source: the input, opened, on the grid of the image; its metadata are copied. read_source: its pixels of a box.
     checksums: of every shard, from the records. verdicts: a code of image_facts.VERDICTS per tile.
     dtype: "same" or float32. chunk: side of a stored chunk in pixels. pyramid: whether to store half-size copies.
+    fills: whether to store which pixels were filled.
     provenance: what else the image shall say of how it was made; JSON, and the same whenever it is made.
     """
 
@@ -57,6 +63,7 @@ class PublishJob:
     chunk: int
     pyramid: bool
     provenance: dict[str, Any]
+    fills: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,22 +98,27 @@ def _build(job: PublishJob, site: Place) -> None:
     """All of an image; its root last, by which it is known to be complete."""
     provenance = json_safe({**job.provenance, "key": job.input.key})
     json.dumps(provenance)  # what JSON cannot say shall fail before the work, not after
-    facts = image_facts(job.input, job.source, job.dtype, job.chunk, job.pyramid)
+    facts = image_facts(job.input, job.source, job.dtype, job.chunk, job.pyramid, job.fills)
     documents = ngff_documents(facts) if facts.layout == "ngff" else geo_documents(facts, job.source)
     for name in sorted(documents.keys() - ROOT_DOCUMENTS.keys()):
         site.write(name, documents[name], lasting=False)
-    clipped = _write_image(job, facts, documents, site)
+    read = _verified(job)
+    clipped = _write_image(job, read, facts, documents, site)
     _write_copies(facts, documents, site)
     _write_verdicts(job, facts, documents, site)
+    if facts.fills:
+        _write_origins(job, read, facts, documents, site)
     site.sync()  # all at once, before the root says that it is there
     for name, data in root_documents(documents, {MARK: {**provenance, "clipped": clipped}}).items():
         site.write(name, data)
 
 
-def _write_image(job: PublishJob, facts: ImageFacts, documents: Documents, site: Place) -> dict[str, int]:
+def _write_image(
+    job: PublishJob, read: Reading, facts: ImageFacts, documents: Documents, site: Place
+) -> dict[str, int]:
     """Full resolution, one stored object after the other; pixels that were clipped, by channel."""
     path = _image_path(facts, 0)
-    read, dtype = _verified(job), np.dtype(facts.dtype)
+    dtype = np.dtype(facts.dtype)
     clipped: Counts = np.zeros(facts.shape[1], np.int64)
     for box in boxes(facts.shape, facts.shards(facts.shape)):
         image = join(job.input.image_grid, box, read)
@@ -138,7 +150,28 @@ def _write_verdicts(job: PublishJob, facts: ImageFacts, documents: Documents, si
             _write_block(site, path, documents, dims, box, pixels)
 
 
-def _verified(job: PublishJob) -> Callable[[int, Box], Pixels]:
+def _write_origins(job: PublishJob, read: Reading, facts: ImageFacts, documents: Documents, site: Place) -> None:
+    """The map of filled pixels, and its half-size copies."""
+    dims = facts.dims if facts.layout == "ngff" else verdict_dims(facts)
+    paths = [f"{FILLED_LABELS}/{level}" if facts.layout == "ngff" else FILLED for level in range(len(facts.levels))]
+    shapes = [facts.verdict_shape(shape) for shape in facts.levels]
+    for box in boxes(shapes[0], facts.shards(shapes[0] if facts.layout == "ngff" else facts.shape)):
+        wide = _all_channels(box, facts) if facts.joint else box
+        valid = valid_pixels(job.read_source(wide), job.source.attrs.get("nodata"), facts.joint)
+        _write_block(site, paths[0], documents, dims, box, origin_pixels(join(job.input.image_grid, wide, read), valid))
+    for path, before, larger, shape in zip(paths[1:], paths, shapes, shapes[1:], strict=False):
+        codes = open_stored(site, before)
+        for box in boxes(shape, facts.shards(shape)):
+            wide = _twice(box, larger)
+            block = np.asarray(codes[facts.own(wide.slices)]).reshape(wide.shape)
+            _write_block(site, path, documents, dims, box, halved_origins(block))
+
+
+def _all_channels(box: Box, facts: ImageFacts) -> Box:
+    return Box((box.start[0], 0, *box.start[2:]), (box.stop[0], facts.shape[1], *box.stop[2:]))
+
+
+def _verified(job: PublishJob) -> Reading:
     """Reads parts of shards; each shard is compared with its record when it is first needed."""
     place = work_array(job.work, job.input.name)
     seen: set[int] = set()

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from il_models.degradations import Downsample, Identity, Subsample
+from il_models.degradations import Downsample, Subsample
 from il_models.displacement import displacement
 from il_models.draw import Draw
 from il_models.fitting import Fit, fit
@@ -103,15 +104,25 @@ def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixel
     return found
 
 
+def psnr_where(tile: Tile, image: Pixels, clean: Pixels, where: NDArray[np.bool_]) -> float | None:
+    """True PSNR in dB against a clean twin over some (h, w) of the pixels that a tile owns; peak as in `true_psnr`."""
+    owned = np.zeros_like(where)
+    owned[tile.core] = where[tile.core]
+    owned &= np.isfinite(clean).all(0)
+    peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
+    x, twin = (torch.from_numpy(np.where(owned, pixels, np.float32(0)))[None] for pixels in (image, clean))
+    return _number(float(psnr(x, twin, peak, torch.from_numpy(owned)[None, None]))) if owned.any() else None
+
+
 def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
     """A restoration with what its risk needs.
 
     The same networks see the measurement again, with a little noise more; those that do not read it are judged at the
-    pixels that were withheld from their fit. Where A is not the identity, what is judged is the image as it would be
-    measured: its risk is that of the prediction, |A x - A x*|^2.
+    pixels that were withheld from their fit. Where the measurement is of something else than the image's own pixels,
+    what is judged is the image as it would be measured: its risk is that of the prediction, |A x - A x*|^2.
     """
-    A, image = problem.A, None if isinstance(problem.A, Identity) else done.x
-    seen = A(done.x)
+    A = problem.A
+    image, seen = (None, done.x) if A.keeps_values else (done.x, A(done.x))
     if done.unseen is not None or (isinstance(method, Fitted) and not method.reads_measurement):
         return replace(held_out(seen, done.unseen), image=image)
     found = probed(problem, seen, lambda y: A(_again(replace(problem, y=y), done, method)), _probes(problem))

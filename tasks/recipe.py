@@ -13,7 +13,7 @@ from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
 from tasks.errors import RequestError, nearest
 from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
-from tasks.recipe_parts import Auto, Choices, Output, Tiling, Zoom
+from tasks.recipe_parts import Auto, Choices, Fill, Output, Tiling, Zoom
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
@@ -65,6 +65,7 @@ class Recipe(Choices):
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
     )
+    fill: Fill | None = Field(None, description="How gaps are filled; nothing: they stay as they came.")
     bad_tiles: float = Field(0.05, ge=0, le=1, description="Share of suspect and failed tiles above which a run fails.")
     audit: float = Field(
         0.01,
@@ -151,6 +152,8 @@ class Recipe(Choices):
             start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
         """
         chosen = {name: value for name, value in self.told().items() if name not in ("audit", "bad_tiles")}
+        if self.fill is not None:
+            chosen["fill"] = self.fill.told()
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
         chosen["start"] = start or "random"
         return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=6).hexdigest()
@@ -195,6 +198,7 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     try:
         recipe.controls()
         recipe.learned_start()
+        _ = recipe.fill and recipe.fill.start
         if recipe.is_shared and isinstance(method, Fitted):
             method.on_input().own_steps(recipe.own_steps)
         if (stopper := recipe.stopping()) is not None:
@@ -235,5 +239,6 @@ def set_choice(choices: dict[str, Any], key: str, value: Any, where: str) -> Non
 
 
 def _keys() -> list[str]:
-    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields, *Zoom.model_fields)
+    parts = (Tiling, Output, Fill, Zoom)
+    nested = (*Recipe.model_fields, *(name for part in parts for name in part.model_fields))
     return list(dict.fromkeys(nested))

@@ -1,8 +1,18 @@
-"""Choices of a recipe that belong together: how inputs are cut, enlarged and stored."""
+"""What belongs together in a recipe: how inputs are cut and enlarged, how gaps are filled, how the result is stored."""
 
+from dataclasses import asdict
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from il_models.degradations import Mask
+from il_models.method import Fitted, Method
+from il_models.methods import known_methods
+from tasks.errors import RequestError
+from tasks.method_choice import MethodChoice, chosen_method
+from tasks.registry.artifact import LearnedStart
+from tasks.registry.suited import BUNDLED, start_for
 
 Auto = Literal["auto"]
 Positive = Annotated[int, Field(ge=1)]
@@ -48,3 +58,40 @@ class Zoom(Choices):
         if isinstance(value, dict | Zoom):
             return value
         return {"factor": value}
+
+
+class Fill(Choices):
+    """Which pixels that were not measured are inferred from those around them, and by what."""
+
+    method: MethodChoice = Field(
+        MethodChoice(name="pnp", preset="gaps"), description="Method that fills gaps: pnp, dip or biharmonic."
+    )
+    within: int = Field(
+        16,
+        ge=1,
+        le=128,
+        description="Pixels: how far from a measured one others are filled. The rest stays as it came.",
+    )
+
+    @cached_property
+    def filler(self) -> Method:
+        """The method with its fields checked.
+
+        Raises:
+            RequestError: unknown, or it fills no gaps.
+        """
+        method = chosen_method(self.method, "Recipe, fill")
+        if Mask not in method.serves:
+            able = ", ".join(name for name, kind in known_methods().items() if Mask in kind.serves)
+            raise RequestError(f"Recipe, fill: {method.name} fills no gaps; take one of {able}.")
+        return method
+
+    def told(self) -> list[object]:
+        """All that filled pixels depend on, as JSON has it."""
+        return [self.within, self.filler.name, asdict(self.filler), self.start and self.start.card.id]
+
+    @property
+    def start(self) -> LearnedStart | None:
+        """What the method begins at."""
+        method = self.filler
+        return start_for(method, BUNDLED) if isinstance(method, Fitted) and method.needs_start else None

@@ -16,10 +16,11 @@ from il_models.problem import Problem
 from il_models.risk import Estimate, mixture
 from tasks.adaptation import START, fit_from
 from tasks.beginning import begun_from
+from tasks.filling import Filled, fill_gaps
 from tasks.mixing import FAILED, share_of
 from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
-from tasks.quality import control_of, estimate_of, judge, spread_over_noise, true_psnr
+from tasks.quality import control_of, estimate_of, judge, psnr_where, spread_over_noise, true_psnr
 from tasks.starts import Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
@@ -146,6 +147,7 @@ def _restored(
     spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)
     estimates = _in_data_units(batch, batch.result)
     controls = _in_data_units(batch, batch.control) if batch.control else [None] * len(batch.tiles)
+    fillings = fill_gaps(batch.tiles, treatment.filling, treatment.device)
     found = []
     for i, (tile, record) in enumerate(zip(batch.tiles, batch.records, strict=True)):
         failed = record.status in FAILED and float(batch.share[i]) > 0  # otherwise the control's result is there
@@ -161,8 +163,19 @@ def _restored(
         row["share"] = None if failed or batch.control is None else float(batch.share[i])
         if (twin := clean[i]) is not None:
             row |= true_psnr(tile, pixels, controls[i], twin, treatment.affine)
-        found.append(Restored(tile, _unmeasured_as_nan(tile, pixels), row))
+        found.append(_with_gaps(Restored(tile, _unmeasured_as_nan(tile, pixels), row), fillings[i], clean[i]))
     return found
+
+
+def _with_gaps(restored: Restored, filled: Filled | None, clean: Pixels | None) -> Restored:
+    """The tile with its gaps filled."""
+    if filled is None:
+        return restored
+    known = np.isfinite(filled.pixels)
+    told = {} if clean is None else {"psnr_filled": psnr_where(restored.tile, filled.pixels, clean, known[0])}
+    return replace(
+        restored, pixels=np.where(known, filled.pixels, restored.pixels), row={**restored.row, **filled.row, **told}
+    )
 
 
 def _in_data_units(batch: _Batch, estimate: Estimate) -> list[Pixels]:

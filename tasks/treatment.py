@@ -5,13 +5,14 @@ from typing import Literal
 
 import torch
 
-from il_models.degradations import Blur, Degradation, Downsample, Subsample
+from il_models.degradations import Blur, Degradation, Downsample, Identity, Subsample
 from il_models.fitting import Stopper
 from il_models.method import Direct, Fitted, Method
 from il_models.methods.bicubic import Bicubic
 from il_models.methods.wiener import Wiener
 from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
+from tasks.filling import Filling
 from tasks.instrument import WORDS, Instrument, instrument_of, undone_by, with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
@@ -32,6 +33,7 @@ class Treatment:
     start: the learned weights that every fit begins from; None: random ones.
     affine: gain and offset are fitted before an estimate is compared with its reference.
     instrument: what the method and the controls undo; None: they only take noise away.
+    filling: of gaps; None: they stay.
     """
 
     input_methods: tuple[Fitted, ...]
@@ -45,6 +47,7 @@ class Treatment:
     start: LearnedStart | None = None
     affine: bool = False
     instrument: Instrument | None = None
+    filling: Filling | None = None
 
     @property
     def start_name(self) -> str:
@@ -74,7 +77,14 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
         start=start,
         affine=facts.reference is not None and facts.reference.match == "affine",
         instrument=instrument,
+        filling=filling_of(recipe),
     )
+
+
+def filling_of(recipe: Recipe) -> Filling | None:
+    """How gaps are filled, or None."""
+    fill = recipe.fill
+    return None if fill is None else Filling(fill.filler, fill.start, fill.within)
 
 
 def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:
@@ -96,6 +106,13 @@ def settled_facts(collection: str, facts: Facts, recipe: Recipe) -> Facts:
     """
     facts = with_psf(collection, facts, recipe)
     _require_controls(recipe, facts)
+    kind = undone_by(recipe, facts)
+    if recipe.fill is not None and kind is not Identity:
+        raise RequestError(
+            f"The recipe's method {recipe.method.name} {WORDS[kind]}, and its `fill` fills gaps, which cannot go "
+            "together yet: what is filled would stay as coarse or blurred as it was measured. Leave `fill` out, or remove noise "
+            "only."
+        )
     return facts
 
 

@@ -12,7 +12,7 @@ def verdict(row: dict[str, Any], method: Method, limits: Tolerance = TOLERANCE) 
         return "empty", "nothing was measured here, or one value only; copied through"
     if row["status"] in ("diverged", "out_of_memory", "killed"):
         return "failed", row["stop_reason"]
-    reasons = _reasons(row, method, limits)
+    reasons = [*_reasons(row, method, limits), *_doubts(row, limits)]
     return ("suspect", "; ".join(reasons)) if reasons else ("good", "")
 
 
@@ -35,6 +35,20 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
         f"the estimated error is negative ({risk:.2f} of the noise): {_negative(method)}": risk < limits.risk,
         f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
         f"brightness shifted by {brightness:.2f} of the noise": abs(brightness) > limits.brightness,
+    }
+    return [reason for reason, holds in found.items() if holds]
+
+
+def _doubts(row: dict[str, Any], limits: Tolerance) -> list[str]:
+    """What speaks against what was inferred in a tile's gaps."""
+    filled, told = row.get("filled"), row.get("fill_explained")
+    if not filled:
+        return []
+    found = {
+        f"{filled:.0%} of its pixels were inferred": filled > limits.filled,
+        "its filling could not be tried on measured pixels": row.get("fill_psnr") is None,
+        f"its filling foretold only {max(told or 0, 0):.0%} of what varies where it was tried": told is not None
+        and told < limits.explained,
     }
     return [reason for reason, holds in found.items() if holds]
 

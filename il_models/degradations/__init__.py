@@ -4,6 +4,7 @@ from il_models.degradations.base import Degradation
 from il_models.degradations.blur import Blur, gaussian_psf
 from il_models.degradations.downsample import Downsample
 from il_models.degradations.identity import Identity
+from il_models.degradations.mask import Mask
 from il_models.degradations.subsample import Subsample
 
-__all__ = ["Blur", "Degradation", "Downsample", "Identity", "Subsample", "gaussian_psf"]
+__all__ = ["Blur", "Degradation", "Downsample", "Identity", "Mask", "Subsample", "gaussian_psf"]

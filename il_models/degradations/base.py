@@ -39,6 +39,11 @@ class Degradation(ABC):
         """Whether turning and flipping the image turns and flips the measurement, so that views may be averaged."""
         return False
 
+    @property
+    def keeps_values(self) -> bool:
+        """Whether a measured pixel is a pixel of the image plus noise, so that its risk is that of the image."""
+        return False
+
     @abstractmethod
     def image_size(self, measured: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial size of x for a measurement of this spatial size."""

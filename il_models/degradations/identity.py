@@ -21,6 +21,11 @@ class Identity(Degradation):
         return y if damp == 0 else y / (1 + damp)
 
     @property
+    def keeps_values(self) -> bool:
+        """It does nothing."""
+        return True
+
+    @property
     def turns(self) -> bool:
         """It does nothing, whichever way up."""
         return True

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from il_models.average import Average
-from il_models.degradations import Blur, Degradation, Identity
+from il_models.degradations import Blur, Degradation, Identity, Mask
 from il_models.draw import Draw
 from il_models.fitting.held_out import Discrepancy
 from il_models.fitting.variance import MovingVariance
@@ -33,7 +33,7 @@ class DeepImagePrior(HourglassPrior):
     name: ClassVar[str] = "dip"
     summary: ClassVar[str] = "an untrained hourglass, stopped before it fits the noise"
     source: ClassVar[str] = "Ulyanov, Vedaldi and Lempitsky, CVPR 2018, arXiv 1711.10925; tv: Liu et al., 1810.12864"
-    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur)
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur, Mask)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1000},
     }

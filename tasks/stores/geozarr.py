@@ -13,13 +13,14 @@ from xml.etree import ElementTree
 import numpy as np
 
 from tasks.stores.encoding import Documents, compressor_of_zarr_2, stored
-from tasks.stores.image_facts import VERDICTS, ImageFacts
+from tasks.stores.image_facts import ORIGINS, VERDICTS, ImageFacts
 
 if TYPE_CHECKING:
     import xarray as xr
 
 IMAGE = "image"
 VERDICT = "verdict"
+FILLED = "filled"
 _GRID_MAPPING = "spatial_ref"
 _GDAL_NOTES = ".zarray.aux.xml"
 _KEPT = ("units", "long_name", "standard_name", "AREA_OR_POINT")
@@ -44,10 +45,11 @@ def geo_documents(facts: ImageFacts, source: "xr.DataArray") -> Documents:
     whole = dask.array.zeros(facts.own(facts.shape), dtype=facts.dtype, chunks=-1)
     flags = dask.array.zeros([shapes[axis] for axis in kept], dtype="uint8", chunks=-1)
     mapped = _mapping(source)
+    maps = {VERDICT: VERDICTS} | ({FILLED: ORIGINS} if facts.fills else {})
     dataset = xr.Dataset(
         {
             IMAGE: (_named(facts.dims), whole, {**_image_attributes(facts, source), **mapped}),
-            VERDICT: (_named(kept), flags, {**_verdict_attributes(), **mapped}),
+            **{name: (_named(kept), flags, {**_flags(name, words), **mapped}) for name, words in maps.items()},
         },
         coords=_coordinates(facts, source),
         attrs={"Conventions": "CF-1.11"},
@@ -55,10 +57,12 @@ def geo_documents(facts: ImageFacts, source: "xr.DataArray") -> Documents:
     for variable in dataset.variables.values():
         variable.encoding = {"compressors": (compressor_of_zarr_2(),)}
     dataset[IMAGE].encoding["chunks"] = _chunks(facts, facts.dims)
-    dataset[VERDICT].encoding["chunks"] = _chunks(facts, kept)
+    for name in maps:
+        dataset[name].encoding["chunks"] = _chunks(facts, kept)
     store = MemoryStore()
     dataset.to_zarr(store, compute=False, zarr_format=2, consolidated=True)
-    notes = {IMAGE: _gdal_notes(IMAGE, facts, facts.dims, source), VERDICT: _gdal_notes(VERDICT, facts, kept, source)}
+    notes = {IMAGE: _gdal_notes(IMAGE, facts, facts.dims, source)}
+    notes |= {name: _gdal_notes(name, facts, kept, source) for name in maps}
     return stored(store) | {f"{name}/{_GDAL_NOTES}": note for name, note in notes.items() if note}
 
 
@@ -111,9 +115,8 @@ def _scaling(source: "xr.DataArray") -> dict[str, Any]:
     return {} if (scale, offset) == (1, 0) else {"scale_factor": scale, "add_offset": offset}
 
 
-def _verdict_attributes() -> dict[str, Any]:
-    codes = np.arange(len(VERDICTS), dtype="uint8")
-    return {"long_name": "verdict", "flag_values": codes, "flag_meanings": " ".join(VERDICTS)}
+def _flags(name: str, words: tuple[str, ...]) -> dict[str, Any]:
+    return {"long_name": name, "flag_values": np.arange(len(words), dtype="uint8"), "flag_meanings": " ".join(words)}
 
 
 def _coordinates(facts: ImageFacts, source: "xr.DataArray") -> dict[str, Any]:

@@ -19,6 +19,7 @@ SHARD_PIXELS = 2**22  # small planes share a shard up to so many pixels
 LEVEL_SIDE = 1024  # of shards of half-size copies, for each of their pixels is made of four
 SMALLEST_LEVEL = 256  # px: below, no further half-size copy
 VERDICTS = ("not_restored", "good", "suspect", "failed")  # by their codes in the verdict map
+ORIGINS = ("measured", "filled", "missing")  # of pixels, by their codes in the map of filled ones
 Value = TypeVar("Value")
 
 
@@ -29,8 +30,8 @@ class ImageFacts:
     layout: "geo" (a scene that xarray, rioxarray and GDAL read) or "ngff" (OME-Zarr).
     chunk: side of a stored chunk in pixels. channels: their names, or none. pixel_size, units: by axis.
     nodata: of pixels that were not measured. windows: darkest and brightest value to show, per channel.
-    joint: channels were restored together, so that one verdict holds for all. first_pixel: where its middle
-    lies along an axis, in its unit, if not at 0.
+    joint: channels were restored together, so that one verdict holds for all. fills: which pixels were filled
+    stands in a map. first_pixel: where its middle lies along an axis, in its unit, if not at 0.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ImageFacts:
     nodata: float | None
     windows: tuple[tuple[float, float], ...]
     joint: bool
+    fills: bool = False
     first_pixel: dict[str, float] = field(default_factory=dict)
 
     def own(self, values: Iterable[Value]) -> tuple[Value, ...]:
@@ -88,7 +90,9 @@ class ImageFacts:
         return leading[0], leading[1], leading[2], y, x
 
 
-def image_facts(entry: InputPlan, source: "xr.DataArray", dtype: str, chunk: int, pyramid: bool) -> ImageFacts:
+def image_facts(
+    entry: InputPlan, source: "xr.DataArray", dtype: str, chunk: int, pyramid: bool, fills: bool = False
+) -> ImageFacts:
     """The facts of the image that an input becomes.
 
     Args:
@@ -97,6 +101,7 @@ def image_facts(entry: InputPlan, source: "xr.DataArray", dtype: str, chunk: int
         dtype: "same", or float32.
         chunk: side of a stored chunk in pixels; of a scene at least SCENE_CHUNK.
         pyramid: whether half-size copies are wanted.
+        fills: whether gaps may have been filled.
     """
     kind = np.dtype(source.dtype if dtype == "same" else dtype).newbyteorder("=")
     low, high = entry.survey.low, entry.survey.high
@@ -115,6 +120,7 @@ def image_facts(entry: InputPlan, source: "xr.DataArray", dtype: str, chunk: int
         nodata=_fill_value(source.attrs.get("nodata"), kind),
         windows=tuple(_window(a, b) for a, b in zip(low, high, strict=True)),
         joint=entry.grid.tile_counts[1] == 1,
+        fills=fills,
         first_pixel={axis: float(at) for axis, at in source.attrs.get("first_pixel", {}).items()},
     )
 

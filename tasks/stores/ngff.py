@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.stores.encoding import compressor, stored
-from tasks.stores.image_facts import VERDICTS, ImageFacts
+from tasks.stores.image_facts import ORIGINS, VERDICTS, ImageFacts
 from tasks.tiling import AXES, Five
 
 if TYPE_CHECKING:
     from zarr import Group
     from zarr.storage import MemoryStore
 
-VERDICT = "labels/verdict"
+VERDICT, FILLED = "labels/verdict", "labels/filled"
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 _UNITS = {"µm": "micrometer", "μm": "micrometer", "um": "micrometer", "micron": "micrometer", "nm": "nanometer"}
 _UNITS |= {"mm": "millimeter", "m": "meter", "metre": "meter", "s": "second"}
 _COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF", "FFFFFF")
 _VERDICT_COLOURS = ((0, 0, 0, 0), (0, 158, 115, 96), (230, 159, 0, 128), (213, 94, 0, 160))
+_ORIGIN_COLOURS = ((0, 0, 0, 0), (86, 180, 233, 128), (0, 0, 0, 160))
 _valid = deque[str](maxlen=100)  # forms of images whose metadata this process found valid: it takes as long as the rest
 
 
@@ -34,11 +35,14 @@ def ngff_documents(facts: ImageFacts) -> dict[str, bytes]:
 
     store = MemoryStore()
     root = zarr.create_group(store, attributes={"ome": _image_metadata(facts)})
-    root.create_group("labels", attributes={"ome": {"version": "0.5", "labels": ["verdict"]}})
-    verdict = root.create_group(VERDICT, attributes={"ome": _label_metadata(facts)})
+    maps = {"verdict": (VERDICTS, _VERDICT_COLOURS)} | ({"filled": (ORIGINS, _ORIGIN_COLOURS)} if facts.fills else {})
+    labels = root.create_group("labels", attributes={"ome": {"version": "0.5", "labels": [*maps]}})
     for level, shape in enumerate(facts.levels):
         _array(root, level, shape, facts, facts.dtype)
-        _array(verdict, level, facts.verdict_shape(shape), facts, "uint8")
+    for name, (words, colours) in maps.items():
+        label = labels.create_group(name, attributes={"ome": _label_metadata(facts, name, words, colours)})
+        for level, shape in enumerate(facts.levels):
+            _array(label, level, facts.verdict_shape(shape), facts, "uint8")
     form = repr(replace(facts, name="", windows=()))  # neither can make metadata invalid
     if form not in _valid:
         _validate(store)
@@ -71,15 +75,16 @@ def _image_metadata(facts: ImageFacts) -> dict[str, Any]:
     }
 
 
-def _label_metadata(facts: ImageFacts) -> dict[str, Any]:
-    codes = range(len(VERDICTS))
+def _label_metadata(
+    facts: ImageFacts, name: str, words: tuple[str, ...], colours: tuple[tuple[int, ...], ...]
+) -> dict[str, Any]:
     return {
         "version": "0.5",
         "multiscales": [_multiscale(facts, "nearest")],
         "image-label": {
             "version": "0.5",
-            "colors": [{"label-value": code, "rgba": list(_VERDICT_COLOURS[code])} for code in codes],
-            "properties": [{"label-value": code, "verdict": VERDICTS[code]} for code in codes],
+            "colors": [{"label-value": code, "rgba": list(rgba)} for code, rgba in enumerate(colours)],
+            "properties": [{"label-value": code, name: word} for code, word in enumerate(words)],
             "source": {"image": "../../"},
         },
     }
@@ -136,6 +141,7 @@ def _validate(store: "MemoryStore") -> None:
     root = zarr.open_group(store, mode="r")
     Image.from_zarr(root)
     Labels.from_zarr(zarr.open_group(store, path="labels", mode="r"))
-    ImageLabel.from_zarr(zarr.open_group(store, path=VERDICT, mode="r"))
     attributes: dict[str, Any] = dict(root.attrs)
+    for _, label in zarr.open_group(store, path="labels", mode="r").groups():
+        ImageLabel.from_zarr(label)
     Omero.model_validate(attributes["ome"]["omero"])

@@ -47,6 +47,28 @@ def halved(pixels: NDArray[Any], nodata: float | None) -> NDArray[Any]:
     return half
 
 
+def origin_pixels(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A block of the map of filled pixels, by the codes of image_facts.ORIGINS.
+
+    Args:
+        image: (t, c, z, y, x), NaN where nothing was restored or filled.
+        valid: (t, 1 or c, z, y, x), which pixels were measured.
+
+    Returns:
+        Of the shape of `valid`.
+    """
+    missing = np.isnan(image)
+    known = ~(missing.any(axis=1, keepdims=True) if valid.shape[1] == 1 else missing)
+    return np.where(valid, 0, np.where(known, 1, 2)).astype(np.uint8)
+
+
+def halved_origins(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A half-size copy of that map: of 2 x 2 codes the highest, so that a thin line stays to be seen."""
+    padded = np.pad(codes, [(0, 0)] * (codes.ndim - 2) + [(0, n % 2) for n in codes.shape[-2:]], mode="edge")
+    *leading, y, x = padded.shape
+    return np.asarray(padded.reshape(*leading, y // 2, 2, x // 2, 2).max(axis=(-3, -1)))
+
+
 def verdict_pixels(grid: TileGrid, verdicts: NDArray[np.uint8], box: Box, step: int) -> NDArray[np.uint8]:
     """A block of the verdict map, every pixel with the code of the tile that owns it.
 

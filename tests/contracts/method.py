@@ -5,10 +5,10 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
-from contracts.toys import blurred, doubled, small, toy
+from contracts.toys import blurred, doubled, gapped, small, toy
 from torch import Tensor
 
-from il_models.degradations import Blur, Identity
+from il_models.degradations import Blur, Identity, Mask
 from il_models.draw import Draw
 from il_models.fitting import Budget, FitRecord, Status, Stopper, fit
 from il_models.method import Direct, Fitted, Method
@@ -124,6 +124,14 @@ class MethodContract:
         within = torch.zeros_like(clean[:, :1], dtype=torch.bool)
         within[..., 4:-4, 4:-4] = True
         assert bool((mse(done.x, clean, within) < 0.8 * mse(problem.fallback(), clean, within)).all())
+
+    def test_fills_gaps(self, kind: type[Method]) -> None:
+        if Mask not in kind.serves or (issubclass(kind, Fitted) and not kind.needs_start):
+            pytest.skip("does not fill gaps, or takes its time: see its own test")
+        clean, problem = gapped(2, side=48)
+        method = kind()
+        done = fit(problem, method, start=learned(method, problem))
+        assert bool((mse(done.x, clean, ~problem.mask) < 0.5 * mse(problem.y, clean, ~problem.mask)).all())
 
     def test_same_seed_same_result_and_the_global_random_state_is_left_alone(
         self, method: Method, problem: Problem

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from il_models.degradations import Blur, Degradation, Downsample, Identity, gaussian_psf
+from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, gaussian_psf
 from il_models.draw import Draw
 from il_models.method import Fitted, Method
 from il_models.noise import Noise
@@ -46,6 +46,16 @@ def blurred(b: int = 2, side: int = 32, width: float = 3.0, sigma: float = 0.02)
     y = A(clean) + sigma * Draw(seeds).normal(1, side, side)
     noise = Noise(torch.zeros(b, 1), torch.full((b, 1), sigma**2), torch.zeros(b, 2))
     return clean, Problem(y, A, noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
+
+
+def gapped(b: int = 2, side: int = 48, sigma: float = 0.02, width: int = 4) -> tuple[Tensor, Problem]:
+    """b scenes, and the problem of denoising them and filling their gaps, in which the value above was repeated."""
+    clean, problem = toy(b, side=side, sigma=sigma)
+    mask, y = problem.mask.clone(), problem.y.clone()
+    for top in range(10, side - width, 16):
+        mask[..., top : top + width, :] = False
+        y[..., top : top + width, :] = y[..., top - 1 : top, :]
+    return clean, replace(problem, y=y, mask=mask, A=Mask(mask))
 
 
 def shrunk(b: int = 2, side: int = 24, A: Degradation | None = None, sigma: float = 0.002) -> tuple[Tensor, Problem]:

@@ -5,7 +5,7 @@ import torch
 from contracts.degradation import Case, DegradationContract
 from torch import Tensor
 
-from il_models.degradations import Blur, Downsample, Identity, Subsample, gaussian_psf
+from il_models.degradations import Blur, Downsample, Identity, Mask, Subsample, gaussian_psf
 
 
 def psfs(*shape: int) -> Tensor:
@@ -26,6 +26,7 @@ CASES = {
     "subsample, centre": Case(Subsample(psfs(3, 2, 4, 6), 2), (3, 2, 12, 16)),
     "subsample, kernel below a cell": Case(Subsample(psfs(1, 1, 1, 3), 4, "corner"), (2, 1, 8, 12)),
     "subsample, kernel beyond the image": Case(Subsample(psfs(1, 1, 9, 9), 3), (2, 1, 6, 3)),
+    "mask": Case(Mask(torch.rand(3, 1, 6, 5, generator=torch.Generator().manual_seed(1)) > 0.4), (3, 2, 6, 5)),
     "identity": Case(Identity(), (3, 2, 6, 5)),
     "identity, volume": Case(Identity(), (2, 1, 3, 4, 5)),
 }

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from il_models.degradations import Blur, Degradation
+from il_models.degradations import Blur, Degradation, Downsample, Subsample
 from il_models.from_start import REACH, FromStart, denoised
 from il_models.nets import Nets
 from il_models.networks.denoiser import MULTIPLE
@@ -26,7 +26,7 @@ class DenoiserInTurn(FromStart, ABC):
     steps: of adapting the denoiser to the measurement beforehand; 0 takes the start as it is.
     """
 
-    serves: ClassVar[tuple[type[Degradation], ...]] = (Blur,)
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample)
 
     steps: int = 0
     rate: float = 1e-5

@@ -70,8 +70,9 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
         method=method.own_steps(recipe.own_steps) if shared and isinstance(method, Fitted) else method,
         stopper=None if shared else stopper,
         controls=controls_of(recipe, facts),
-        # Risk is that of the measurement, which tells little of what was not measured: nothing is mixed by it.
-        share=recipe.share if isinstance(method, Fitted) and instrument is None else 1.0,
+        # Risk is that of the measurement, which tells little of what a PSF has taken away: nothing is mixed by it. What
+        # coarse pixels hold it tells well (docs/zoom.md).
+        share=recipe.share if isinstance(method, Fitted) and (instrument is None or instrument.enlarges) else 1.0,
         batch=batch,
         device=torch.device(device),
         start=start,
@@ -110,8 +111,8 @@ def settled_facts(collection: str, facts: Facts, recipe: Recipe) -> Facts:
     if recipe.fill is not None and kind is not Identity:
         raise RequestError(
             f"The recipe's method {recipe.method.name} {WORDS[kind]}, and its `fill` fills gaps, which cannot go "
-            "together yet: what is filled would stay as coarse or blurred as it was measured. Leave `fill` out, or remove noise "
-            "only."
+            "together yet: what is filled would stay as coarse or blurred as it was measured. Leave `fill` out, or "
+            "remove noise only."
         )
     return facts
 

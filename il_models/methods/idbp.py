@@ -22,7 +22,7 @@ class BackwardProjections(DenoiserInTurn):
     """
 
     name: ClassVar[str] = "idbp"
-    summary: ClassVar[str] = "sharpens by back-projection onto the measurement and a learned denoiser in turn"
+    summary: ClassVar[str] = "sharpens or enlarges by back-projection and a learned denoiser in turn"
     source: ClassVar[str] = "Tirer and Giryes, IEEE TIP 2019, arXiv 1710.06647; Terris et al., CVPR 2024 (turns)"
 
     iterations: int = 30  # paper: 30

@@ -2,18 +2,22 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import skimage.data
 import torch
 from contracts.method import learned
 from contracts.toys import blurred, toy
 
-from il_models.degradations import Blur
+from il_models.degradations import Blur, Downsample, Subsample, gaussian_psf
 from il_models.fitting import fit
+from il_models.methods.idbp import BackwardProjections
 from il_models.methods.pnp import PlugAndPlay
 from il_models.methods.wiener import Wiener
 from il_models.metrics import mse
 from il_models.nets import Nets
-from il_models.plug_and_play import SHIFTS, cleaned, looks
+from il_models.noise import Noise
+from il_models.plug_and_play import SHIFTS, DenoiserInTurn, cleaned, looks
 from il_models.problem import Problem
 
 
@@ -39,6 +43,23 @@ def test_channels_each_have_their_psf() -> None:
     one = fit(problem, PlugAndPlay(), start=begun(problem)).x
     assert torch.allclose(both, one.repeat(1, 2, 1, 1), atol=1e-3)
     assert both.shape[-2:] == clean.shape[-2:]
+
+
+@pytest.mark.parametrize("method", [PlugAndPlay(iterations=16), BackwardProjections(iterations=10, delta=5 / 255)])
+@pytest.mark.parametrize("A", [Downsample(2), Downsample(3), Subsample(gaussian_psf(3.0), 2, "corner")])
+def test_it_enlarges_better_than_interpolation(method: DenoiserInTurn, A: Downsample | Subsample) -> None:
+    scene = torch.from_numpy(skimage.data.camera()[60:156, 180:276].astype(np.float32) / 255)[None, None]
+    sigma = 0.01
+    y = A(scene)
+    y = y + sigma * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    noise = Noise(torch.zeros(1, 1), torch.full((1, 1), sigma**2), torch.zeros(1, 2))
+    mask = torch.ones(y.shape, dtype=torch.bool)
+    problem = Problem(y, A, noise, mask, torch.zeros(1, dtype=torch.int64))
+    x = fit(problem, method, start=begun(problem)).x
+    assert x.shape == scene.shape
+    within = torch.ones(scene.shape, dtype=torch.bool)
+    assert float(mse(x, scene, within)) < 0.8 * float(mse(A.guess(y), scene, within))
+    assert float(mse(A(x), y, mask).sqrt()) < 1.2 * sigma
 
 
 def test_a_gap_is_filled_from_its_surroundings() -> None:

@@ -34,8 +34,9 @@ from tasks.adaptation import START, begun_at, climb
 from tasks.fallbacks import GIVEN_UP
 from tasks.learning.packaged import HELD_OUT, picture
 from tasks.learning.planes import greys, resized
-from tasks.quality import judge, verdict
+from tasks.quality import judge
 from tasks.registry.suited import BUNDLED, start_for
+from tasks.verdicts import verdict
 
 WORSE = 0.1  # dB below the control that counts
 METHOD = Pretrained()

@@ -35,14 +35,15 @@ def print_plan(request: Request, found: Standing, plan: Plan, predicted: Forecas
 def _inputs(plan: Plan) -> Table:
     table = Table("input", "axes", "pixels", "type", "tiles", "shards", "noise", title="Inputs to do")
     for entry in plan.inputs[:20]:
-        sizes = [n for axis, n in zip("tczyx", entry.grid.shape, strict=True) if axis in entry.dims]
+        grids = (entry.grid,) if entry.factor == 1 else (entry.grid, entry.image_grid)
+        sizes = [[str(n) for axis, n in zip("tczyx", grid.shape, strict=True) if axis in entry.dims] for grid in grids]
         noise = entry.survey.noise[0]
         told = f"gain {noise.gain:.3g}, variance {noise.variance:.3g}" if noise.gain else f"σ {noise.variance**0.5:.3g}"
         told = f"speckle, {noise.speckle.looks:.3g} looks" if noise.speckle else told
         along = [f"{axis} {value:.2f}" for axis, value in zip("yx", noise.correlation, strict=True) if value > 0.2]
         colour = f", correlated along {', '.join(along)}" if along else ""
         table.add_row(
-            entry.name, "".join(entry.dims), "×".join(map(str, sizes)), entry.dtype,
+            entry.name, "".join(entry.dims), " → ".join(map("×".join, sizes)), entry.dtype,
             str(entry.grid.tiles), str(entry.grid.shards), told + colour,
         )  # fmt: skip
     if len(plan.inputs) > 20:

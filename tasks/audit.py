@@ -71,7 +71,7 @@ def audit(tile: Tile, starts: dict[str, Start], treatment: Treatment) -> Audit |
     """Restore the middle of a tile from its start and without it, both without a few of its pixels.
 
     What the method makes of the tile is not touched. Noise of neighbours must be independent, as then nothing tells of
-    what is hidden but the image; None where it is not, where there is none, and for what is sharpened.
+    what is hidden but the image; None where it is not, where there is none, and for what is sharpened or enlarged.
 
     Args:
         tile: with something in it.
@@ -79,7 +79,7 @@ def audit(tile: Tile, starts: dict[str, Start], treatment: Treatment) -> Audit |
         treatment: whose method begins at a learned start.
     """
     began, method = time.perf_counter(), treatment.method
-    if not isinstance(method, FromStart) or treatment.start is None or treatment.psf is not None:
+    if not isinstance(method, FromStart) or treatment.start is None or treatment.instrument is not None:
         return None
     problem = _middle(make_problem([tile.window], method, treatment.device)[0])
     power = mean(problem.noise.sigma(problem.y) ** 2, problem.mask)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from tasks import ledger
 from tasks.catalog.facts import Facts
 from tasks.convergence import CONVERGENCE
+from tasks.finer import finer
 from tasks.lots import inputs_of
 from tasks.plan import InputPlan, Lot
 from tasks.problems import read_box
@@ -66,7 +67,7 @@ def complete_input(job: CompletionJob) -> Published:
         InputError, OSError: the input cannot be read again, or the image not written.
     """
     rows, checksums = _records(job)
-    array = open_input(job.entry.uri, job.facts)
+    array = finer(open_input(job.entry.uri, job.facts), job.entry.factor)
     start = sorted(set(rows.column("start").to_pylist()) - {"none", None})
     try:
         return publish_input(

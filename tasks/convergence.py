@@ -40,6 +40,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     ),
     ("noise_correlation", pa.float64(), "lag-1 correlation of the noise; 0 for white noise"),
     ("valid", pa.float64(), "share of the tile's pixels that were measured"),
+    ("factor", pa.int32(), "pixels of the image per measured one, along y and x; above 1 where it was enlarged"),
     ("steps", pa.int32(), "own steps of the tile; 0 for plain inference or a direct method"),
     ("best_step", pa.int32(), "step whose estimate was kept"),
     ("status", pa.string(), "direct, stopped, budget, diverged, out_of_memory, killed, skipped"),
@@ -78,6 +79,11 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         "lag-1 correlation of the residual minus that of the noise; near 0 is right",
     ),
     ("residual_mean", pa.float64(), "mean of the residual over the noise: brightness shift"),
+    (
+        "shift",
+        pa.float64(),
+        "by how much an enlarged image, measured again, lies beside y, in its pixels, the larger axis; else null",
+    ),
     (
         "seam",
         pa.float64(),

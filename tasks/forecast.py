@@ -62,7 +62,7 @@ def calibrate(entry: InputPlan, facts: Facts, recipe: Recipe, collection: str, c
         return Calibration(0.0, 0.0, 0.0, 0)
     device = crew.device if torch.cuda.is_available() else "cpu"
     treatment = treatment_of(recipe, facts, batch=1, device=device)
-    problem, _ = make_problem([tile.window], treatment.method, treatment.device, treatment.psf)
+    problem, _ = make_problem([tile.window], treatment.method, treatment.device, treatment.instrument)
     own = (treatment.method,) if isinstance(treatment.method, Direct) else ()
 
     def finish() -> None:
@@ -108,7 +108,7 @@ def forecast(plan: Plan, left: list[Lot], recipe: Recipe, calibration: Calibrati
         worker_bytes=int(
             PROCESS_BYTES + LOTS_IN_FLIGHT * PIXEL_BYTES * largest + calibration.bytes * batch + PIXEL_BYTES * mosaic
         ),
-        work_bytes=sum(entry.grid.shards * math.prod(entry.grid.shard_box_shape) * 4 for entry in touched),
+        work_bytes=sum(entry.grid.shards * math.prod(entry.image_grid.shard_box_shape) * 4 for entry in touched),
         image_bytes=sum(int(_image_bytes(entry, recipe)) for entry in touched),
         seconds=seconds / max(1, min(crew.workers, len(left))),
     )
@@ -163,10 +163,10 @@ def _full_tile(entry: InputPlan, facts: Facts, recipe: Recipe, collection: str) 
 
 
 def _lot_pixels(lot: Lot, entries: dict[str, InputPlan]) -> int:
-    grids = [(entries[part.input].grid, part.stop - part.first) for part in lot.parts]
+    grids = [(entries[part.input].image_grid, part.stop - part.first) for part in lot.parts]
     return sum(count * math.prod(grid.shard_box_shape) for grid, count in grids)
 
 
 def _image_bytes(entry: InputPlan, recipe: Recipe) -> float:
     item = 4 if recipe.output.dtype == "float32" else np.dtype(entry.dtype).itemsize
-    return math.prod(entry.grid.shape) * item * (PYRAMID if recipe.output.pyramid else 1)
+    return math.prod(entry.image_grid.shape) * item * (PYRAMID if recipe.output.pyramid else 1)

@@ -101,7 +101,7 @@ def _sharded(grid: TileGrid, method: Method, recipe: Recipe) -> TileGrid:
     """Join tiles into shards along x, y, c, z, t in turn, while side, bytes and work allow."""
     _, channels, _, height, width = grid.window_shape
     work = tile_work(method, recipe, height * width, channels)
-    tiles = max(1, min(int(SHARD_WORK / work), SHARD_BYTES // (4 * channels * height * width)))
+    tiles = max(1, min(int(SHARD_WORK / work), SHARD_BYTES // (4 * channels * height * width * recipe.factor**2)))
     t, c, z, y, x = grid.tile_counts
     if recipe.tiling.shard == "auto":
         across = [max(1, SHARD_SIDE // side) for side in grid.core[3:]]

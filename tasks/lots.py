@@ -91,7 +91,8 @@ def _cost(entry: InputPlan, method: Method, recipe: Recipe) -> tuple[float, floa
     _, channels, _, height, width = entry.grid.window_shape
     tiles = entry.grid.tiles
     start = method.work(height * width, channels) if recipe.is_shared else 0.0
-    return tiles * tile_work(method, recipe, height * width, channels) + start, float(tiles * channels * height * width)
+    pixels = float(tiles * channels * height * width * recipe.factor**2)
+    return tiles * tile_work(method, recipe, height * width, channels) + start, pixels
 
 
 def _bundle(lot: Lot) -> str:

@@ -84,6 +84,12 @@ class InputPlan:
     survey: Survey
     stabilised: bool  # whether the noise depends on the signal so much that it is stabilised, speckle by the logarithm
     reference: str | None = None  # URI of the clean twin
+    factor: int = 1  # pixels of the image per measured one, along y and x
+
+    @property
+    def image_grid(self) -> TileGrid:
+        """The grid of the image, as `grid` is that of the measurement: here alone one is made of the other."""
+        return self.grid.enlarged(self.factor)
 
 
 @dataclass(frozen=True)

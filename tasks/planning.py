@@ -7,9 +7,9 @@ from il_models.method import Method
 from il_models.noise import is_signal_dependent
 from tasks.catalog.inputs import InputRef
 from tasks.grids import grid_for
+from tasks.instrument import border_of, instrument_of
 from tasks.lots import lots_for
 from tasks.plan import PIXELS_VERSION, InputPlan, Lot, Plan, Survey
-from tasks.psf import border_of
 from tasks.recipe import Recipe
 from tasks.requests import Request
 from tasks.tiling import Five
@@ -25,7 +25,7 @@ def plan_input(
     Raises:
         RequestError: the recipe's tiling does not suit the method.
     """
-    method = request.recipe.restoration()
+    method, instrument = request.recipe.restoration(), instrument_of(request.recipe, request.facts)
     return InputPlan(
         name=ref.name,
         uri=ref.uri,
@@ -33,10 +33,11 @@ def plan_input(
         key=request.key_of(ref),
         dims=dims,
         dtype=dtype,
-        grid=grid_for(shape, method, request.recipe, border_of(method, request.facts)),
+        grid=grid_for(shape, method, request.recipe, border_of(request.recipe, request.facts)),
         survey=survey,
-        stabilised=_is_stabilised(request.recipe, method, survey),
+        stabilised=instrument is None and _is_stabilised(request.recipe, method, survey),
         reference=ref.reference,
+        factor=request.recipe.factor,
     )
 
 
@@ -51,7 +52,7 @@ def make_plan(
         collection=request.collection,
         key=request.key,
         facts=request.facts.model_dump(mode="json"),
-        recipe=recipe.model_dump(mode="json"),
+        recipe=recipe.told(),
         versions={**{name: version(name) for name in VERSIONS}, "pixels": PIXELS_VERSION},
         inputs=(*(begun.inputs if begun else ()), *entries),
         lots=(*before, *lots),

@@ -12,17 +12,19 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
+from il_models.degradations import Degradation, Identity
 from il_models.method import Method
 from il_models.noise import Affine, Anscombe, Logarithm, Noise, Stabiliser
 from il_models.problem import Problem
+from tasks.instrument import Instrument
 from tasks.plan import InputPlan, correlation_of
-from tasks.psf import degradation_of
 from tasks.readers._window import window_of
 from tasks.tiling import AXES, Box
 
 if TYPE_CHECKING:
     import xarray as xr
 
+LEAST = 0.001  # of the scale: what rounding adds to eight bits; an enlarged image need not agree to less than that
 Pixels = NDArray[np.float32]
 Valid = NDArray[np.bool_]
 
@@ -116,24 +118,24 @@ def filled(raw: Pixels, valid: Valid) -> Pixels:
 
 
 def make_problem(
-    windows: list[Window], method: Method, device: torch.device, psf: Tensor | None = None
+    windows: list[Window], method: Method, device: torch.device, instrument: Instrument | None = None
 ) -> tuple[Problem, Intensity]:
     """b windows of one shape as a problem, as the method wants it.
 
     Sides are padded to method.multiple by reflection, and padding counts as not measured. A method that does not want
-    its noise stabilised gets data units, unscaled. With a PSF, which acts on light and not on its square root, nothing
-    is stabilised, and the method is told the noise as it is.
+    its noise stabilised gets data units, unscaled. With an instrument, which acts on light and not on its square root,
+    nothing is stabilised, and the method is told the noise as it is.
 
     Args:
-        psf: (channels or 1, k, l), to be undone.
+        instrument: to be undone.
     """
     raw = torch.from_numpy(np.stack([filled(window.raw, window.valid) for window in windows])).to(device)
     mask = torch.from_numpy(np.stack([window.valid for window in windows]))[:, None].to(device)
     height, width = raw.shape[-2:]
     below, right = -height % method.multiple, -width % method.multiple
     raw, mask = _padded(raw, below, right), functional.pad(mask, (0, right, 0, below))
-    if psf is not None:
-        intensity = _scaled(windows, _affine(windows, device), device)
+    if instrument is not None:
+        intensity = _scaled(windows, _affine(windows, LEAST if instrument.enlarges else 0.0, device), device)
     elif method.stabilises:
         intensity = _scaled(windows, _transform(windows, raw, mask), device)
     else:
@@ -141,12 +143,18 @@ def make_problem(
     correlation = [correlation_of(window.entry.survey.noise[window.channels]) for window in windows]
     problem = Problem(
         y=intensity.forward(raw),
-        A=degradation_of(psf, windows[0].entry.name, [window.channels for window in windows], device),
+        A=_degradation(windows, instrument, device),
         noise=intensity.noise(torch.tensor(correlation, device=device)),
         mask=mask,
         seeds=torch.tensor([window.seed for window in windows], dtype=torch.int64, device=device),
     )
     return problem, intensity
+
+
+def _degradation(windows: list[Window], instrument: Instrument | None, device: torch.device) -> Degradation:
+    if instrument is None:
+        return Identity()
+    return instrument.degradation(windows[0].entry.name, [window.channels for window in windows], device)
 
 
 def _scaled(windows: list[Window], transform: Stabiliser, device: torch.device) -> Intensity:
@@ -173,10 +181,12 @@ def _transform(windows: list[Window], raw: Tensor, mask: Tensor) -> Stabiliser:
     return Anscombe(noise, _per_channel(windows, _variance, raw.device))
 
 
-def _affine(windows: list[Window], device: torch.device) -> Affine:
+def _affine(windows: list[Window], least: float, device: torch.device) -> Affine:
+    """least: standard deviation that is there in any case, as a part of the scale."""
     gain = _per_channel(windows, lambda entry, c: entry.survey.noise[c].gain, device)
     variance = _per_channel(windows, lambda entry, c: entry.survey.noise[c].variance, device)
-    return Affine(Noise(gain, variance, torch.zeros(len(windows), 2, device=device)))
+    floor = _per_channel(windows, lambda entry, c: (least * entry.survey.scale[c]) ** 2, device)
+    return Affine(Noise(gain, variance + floor, torch.zeros(len(windows), 2, device=device)))
 
 
 def _unscaled(windows: list[Window], device: torch.device) -> Intensity:

@@ -1,15 +1,15 @@
-"""The point spread function of a collection, from its facts: read once, checked, and carried with the plan."""
+"""The point spread function of a collection: read once, checked, and sampled on the grid of the image."""
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.signal import convolve2d
 
-from il_models.degradations import Blur, Degradation, Identity, Mask, gaussian_psf
-from il_models.method import Method
-from tasks.catalog.facts import Facts, GaussianPsf, PsfPlanes
+from il_models.degradations import gaussian_psf
+from il_models.resampling import resized
+from tasks.catalog.facts import Facts
 from tasks.errors import InputError, RequestError
 from tasks.readers import open_input
 from tasks.stores.place import Place
@@ -19,43 +19,37 @@ FLUX = 0.01  # by which a PSF's sum may miss 1; what is less is rounding, and is
 DARK = 1e-3  # of the largest value: what may lie below zero
 
 
-def inverts_blur(method: Method, facts: Facts) -> bool:
-    """Whether a method undoes the collection's blur: it can, and the facts say what the blur is."""
-    return facts.psf is not None and Blur in method.serves
+def psf_of_width(fwhm: float, factor: int = 1) -> NDArray[np.float64]:
+    """A Gaussian, (1, k, l), on a grid `factor` times as fine as the measurement: seen by pixels of the measurement.
+
+    Args:
+        fwhm: full width at half maximum in measured pixels.
+    """
+    light = gaussian_psf(factor * fwhm)[0, 0].double().numpy()
+    return np.asarray(convolve2d(light, np.full((factor, factor), 1 / factor**2)))[None]
 
 
-def with_psf(collection: str, facts: Facts, method: Method) -> Facts:
-    """The facts with the pixels of their PSF, where the method will undo it; otherwise as they are.
+def psf_from_file(uri: str, what: str, factor: int = 1) -> NDArray[np.float64]:
+    """The planes of a file, sampled as the measurement is, on a grid `factor` times as fine.
+
+    Args:
+        what: for the sentences.
 
     Raises:
-        RequestError: the method needs a PSF and there is none, it cannot be read, or it is none.
+        RequestError: it cannot be read, or is none; its middle is not that of a measured pixel and shall be one.
     """
-    if set(method.serves) == {Mask}:
+    found = _read(uri)
+    planes = checked_psf(found, what)
+    if factor == 1:
+        return planes
+    if any(side % 2 == 0 for side in found.shape[-2:]):
         raise RequestError(
-            f"{method.name} fills gaps and does nothing else; name it in the recipe as fill: {{method: {{name: "
-            f"{method.name}}}}}, beside a method that removes noise, or `identity`."
+            f"{what} has sides of {found.shape[-2]} x {found.shape[-1]} px, so that its middle lies between pixels, "
+            "and the enlarged image would be shifted; give a PSF of odd sides, centred on its middle pixel."
         )
-    if not {Blur, Identity} & set(method.serves):
-        raise RequestError(
-            f"{method.name} enlarges images, which the pipeline cannot do yet; docs/zoom.md shows it in Python."
-        )
-    if not inverts_blur(method, facts):
-        if Identity not in method.serves:
-            raise RequestError(
-                f"{method.name} sharpens by a known point spread function, and '{collection}' states none; give its "
-                "entry in the catalogue `psf: FILE`, or `psf: {kind: gaussian, fwhm: PIXELS}`."
-            )
-        return facts
-    if getattr(facts.noise, "kind", None) == "speckle":
-        raise RequestError(f"'{collection}' has speckle, which {method.name} cannot sharpen yet; denoise it instead.")
-    if isinstance(facts.psf, GaussianPsf):
-        planes = gaussian_psf(facts.psf.fwhm)[0].numpy()
-    elif isinstance(facts.psf, str):
-        planes = checked_psf(_read(facts.psf), f"The PSF of '{collection}', {facts.psf},")
-    else:
-        return facts
-    values = tuple(tuple(tuple(float(f"{v:.9g}") for v in row) for row in plane) for plane in planes)
-    return facts.model_copy(update={"psf": PsfPlanes(values=values)})
+    sides = (planes.shape[1] * factor, planes.shape[2] * factor)
+    finer = resized(torch.from_numpy(planes)[None], sides, float(factor))[0].clamp(min=0).numpy()
+    return np.asarray(finer / finer.sum((1, 2), keepdims=True))
 
 
 def checked_psf(found: NDArray[np.generic], what: str) -> NDArray[np.float64]:
@@ -89,42 +83,6 @@ def checked_psf(found: NDArray[np.generic], what: str) -> NDArray[np.float64]:
         )
     planes = np.pad(planes.clip(min=0), ((0, 0), *((0, 1 - side % 2) for side in planes.shape[1:])))
     return planes / planes.sum((1, 2), keepdims=True)
-
-
-def border_of(method: Method, facts: Facts) -> int:
-    """Pixels that a tile must borrow, so that all light of what it owns is in its window; 0 if no PSF is undone."""
-    if not isinstance(facts.psf, PsfPlanes) or not inverts_blur(method, facts):
-        return 0
-    plane = facts.psf.values[0]
-    return max(len(plane), len(plane[0])) // 2
-
-
-def psf_of(method: Method, facts: Facts) -> torch.Tensor | None:
-    """The planes of the PSF that a method is to undo, (channels or 1, k, l); None: none."""
-    if not isinstance(facts.psf, PsfPlanes) or not inverts_blur(method, facts):
-        return None
-    return torch.tensor(facts.psf.values, dtype=torch.float32)
-
-
-def degradation_of(psf: torch.Tensor | None, name: str, channels: Sequence[slice], device: torch.device) -> Degradation:
-    """That of some tiles, each of whose channels has its own PSF, or all the same.
-
-    Args:
-        psf: as `psf_of` gives it. name: of an input, for the sentence. channels: of each tile.
-
-    Raises:
-        InputError: the PSF is of another number of channels.
-    """
-    if psf is None:
-        return Identity()
-    if len(psf) == 1:
-        return Blur(psf[None].to(device))
-    if len(psf) < max(each.stop for each in channels):
-        raise InputError(
-            f"'{name}' has more channels than the {len(psf)} of its PSF; give one plane for all "
-            "channels, or one for each."
-        )
-    return Blur(torch.stack([psf[each] for each in channels]).to(device))
 
 
 def _read(uri: str) -> NDArray[np.generic]:

@@ -45,7 +45,7 @@ class PublishJob:
     """An input whose lots are all done, and what its image is to become.
 
     input: as the plan has it. out: folder of the collection. work: work area of the plan.
-    source: the input, opened; its metadata are copied. read_source: raw pixels of a box, (t, c, z, y, x).
+    source: the input, opened, on the grid of the image; its metadata are copied. read_source: its pixels of a box.
     checksums: of every shard, from the records. verdicts: a code of image_facts.VERDICTS per tile.
     dtype: "same" or float32. chunk: side of a stored chunk in pixels. pyramid: whether to store half-size copies.
     fills: whether to store which pixels were filled.
@@ -121,7 +121,7 @@ def _write_image(
     dtype = np.dtype(facts.dtype)
     clipped: Counts = np.zeros(facts.shape[1], np.int64)
     for box in boxes(facts.shape, facts.shards(facts.shape)):
-        image = join(job.input.grid, box, read)
+        image = join(job.input.image_grid, box, read)
         pixels, outside = finished(image, dtype, partial(job.read_source, box))
         clipped[box.start[1] : box.stop[1]] += outside
         _write_block(site, path, documents, facts.dims, box, pixels)
@@ -146,7 +146,7 @@ def _write_verdicts(job: PublishJob, facts: ImageFacts, documents: Documents, si
         path = f"{LABELS}/{level}" if facts.layout == "ngff" else VERDICT
         whole = facts.verdict_shape(shape)
         for box in boxes(whole, facts.shards(whole if facts.layout == "ngff" else shape)):
-            pixels = verdict_pixels(job.input.grid, job.verdicts, box, 2**level)
+            pixels = verdict_pixels(job.input.image_grid, job.verdicts, box, 2**level)
             _write_block(site, path, documents, dims, box, pixels)
 
 
@@ -158,7 +158,7 @@ def _write_origins(job: PublishJob, read: Reading, facts: ImageFacts, documents:
     for box in boxes(shapes[0], facts.shards(shapes[0] if facts.layout == "ngff" else facts.shape)):
         wide = _all_channels(box, facts) if facts.joint else box
         valid = valid_pixels(job.read_source(wide), job.source.attrs.get("nodata"), facts.joint)
-        _write_block(site, paths[0], documents, dims, box, origin_pixels(join(job.input.grid, wide, read), valid))
+        _write_block(site, paths[0], documents, dims, box, origin_pixels(join(job.input.image_grid, wide, read), valid))
     for path, before, larger, shape in zip(paths[1:], paths, shapes, shapes[1:], strict=False):
         codes = open_stored(site, before)
         for box in boxes(shape, facts.shards(shape)):
@@ -183,7 +183,7 @@ def _verified(job: PublishJob) -> Reading:
             seen.add(shard)
         if not opened:
             opened.append(open_stored(place))
-        return read_part(opened[0], job.input.grid, shard, box)
+        return read_part(opened[0], job.input.image_grid, shard, box)
 
     return read
 

@@ -1,4 +1,4 @@
-"""What can be believed of a tile without ground truth, and with one: residual, risk, skill, verdict."""
+"""What can be believed of a tile without ground truth, and with one: residual, risk, skill, shift."""
 
 import math
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from il_models.degradations import Downsample, Subsample
+from il_models.displacement import displacement
 from il_models.draw import Draw
 from il_models.fitting import Fit, fit
 from il_models.method import Direct, Fitted, Method
@@ -18,9 +20,9 @@ from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate, best_share, held_out, mixture, probed, sure
 from tasks.problems import Pixels
 from tasks.tiles import Tile
-from tasks.tolerance import TOLERANCE, Tolerance
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
+SHIFT_SIDE = 96  # px of the middle of a measurement beside which the shift of an image is told
 LEAST_NOISE = 0.1  # of the nominal noise: without a photon stabilised noise vanishes, and nothing can be divided by it
 
 
@@ -49,12 +51,29 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         columns["risk_psnr"] = torch.full_like(
             risk, torch.nan
         )  # what the PSF took away is in no risk of the measurement
+    if isinstance(problem.A, Downsample | Subsample):
+        columns["shift"] = _shift(problem, own.x)
     if control is not None:
         # at the same pixels, so that the noise of what is compared is the same
         other = sure(replace(seen, mask=own.known(seen.mask)), control) / power
         skill = 10 * torch.log10(other.clamp(min=RESOLUTION) / risk.clamp(min=RESOLUTION))
         columns |= {"control_risk": other, "skill": skill}
     return _rows(columns)
+
+
+def _shift(problem: Problem, seen: Tensor) -> Tensor:
+    """By how much an enlarged image, measured again, lies beside what was measured, in its px, the larger axis.
+
+    Both are interpolated onto its grid, where they are equally sharp; beside A+ y a sharper one seems to be moved.
+    """
+    A, (rows, columns) = problem.A, (_middle(side) for side in problem.y.shape[-2:])
+    own, measured = (A.guess(each[..., rows, columns]) for each in (seen, problem.y))
+    return displacement(own, measured).abs().amax(1)
+
+
+def _middle(side: int) -> slice:
+    first = max(0, side - SHIFT_SIDE) // 2
+    return slice(first, first + SHIFT_SIDE)
 
 
 def spread_over_noise(problem: Problem, std: Tensor, owned: Tensor) -> list[float | None]:
@@ -67,18 +86,20 @@ def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixel
     """True PSNR in dB of measurement, estimate and control against a clean twin over the pixels that the tile owns.
 
     Args:
-        estimate, control, clean: (c, h, w) in data units. Peak: the scale of the input, mean of its channels.
+        estimate, control, clean: (c, h, w) in data units, on the grid of the image. Peak: the scale of the
+            input, mean of its channels.
         affine: gain and offset of each are fitted to the twin first, for captures that do not share an intensity scale.
     """
-    mask = torch.zeros(1, 1, *tile.window.valid.shape, dtype=torch.bool)
-    mask[0, 0, *tile.core] = torch.from_numpy(tile.window.valid[tile.core])
+    valid = tile.valid
+    mask = torch.zeros(1, 1, *valid.shape, dtype=torch.bool)
+    mask[0, 0, *tile.image_core] = torch.from_numpy(valid[tile.image_core])
     mask &= torch.from_numpy(np.isfinite(clean).all(0))
     peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
-    named = {"psnr_noisy": tile.window.raw, "psnr": estimate} | ({} if control is None else {"psnr_control": control})
+    named = {"psnr_noisy": tile.measured, "psnr": estimate} | ({} if control is None else {"psnr_control": control})
     twin = torch.from_numpy(clean)[None]
     found = {}
     for name, pixels in named.items():
-        x = torch.from_numpy(np.where(tile.window.valid, pixels, 0))[None]
+        x = torch.from_numpy(np.where(valid, pixels, 0))[None]
         found[name] = _number(float(psnr(affine_match(x, twin, mask) if affine else x, twin, peak, mask)))
     return found
 
@@ -91,16 +112,6 @@ def psnr_where(tile: Tile, image: Pixels, clean: Pixels, where: NDArray[np.bool_
     peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
     x, twin = (torch.from_numpy(np.where(owned, pixels, np.float32(0)))[None] for pixels in (image, clean))
     return _number(float(psnr(x, twin, peak, torch.from_numpy(owned)[None, None]))) if owned.any() else None
-
-
-def verdict(row: dict[str, Any], method: Method, limits: Tolerance = TOLERANCE) -> tuple[str, str]:
-    """good, suspect or failed, and why; of a complete row of the convergence table."""
-    if row["status"] == "skipped":
-        return "empty", "nothing was measured here, or one value only; copied through"
-    if row["status"] in ("diverged", "out_of_memory", "killed"):
-        return "failed", row["stop_reason"]
-    reasons = [*_reasons(row, method, limits), *_doubts(row, limits)]
-    return ("suspect", "; ".join(reasons)) if reasons else ("good", "")
 
 
 def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
@@ -134,52 +145,6 @@ def _again(problem: Problem, done: Fit, method: Method) -> Tensor:
             return method.estimate(done.nets, method.prepare(problem, draw), problem, draw)
     assert isinstance(method, Direct)
     return method.estimate(problem)
-
-
-def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str]:
-    """What speaks against a tile. A figure that could not be made out is None and speaks for nothing."""
-    if method.name == "identity":
-        return []
-    known = {name: value for name, value in row.items() if value is not None}
-    ratio, skill = known.get("residual_ratio", 1.0), known.get("skill", 0.0)
-    correlation, seam = known.get("residual_correlation", 0.0), known.get("seam", 0.0)
-    shift, colour = known.get("residual_mean", 0.0), known.get("noise_correlation", 0.0)
-    white = f"; {method.name} assumes it is not" if method.assumes_white_noise else ""
-    risk = known.get("risk", 0.0)
-    unknown = method.needs_noise_level and row.get("noise_sigma") == 0
-    found = {
-        f"no noise was found, and {method.name} needs its level; state the noise in the catalogue": unknown,
-        f"noise of neighbouring pixels is correlated ({colour:.2f}){white}": white
-        and colour > limits.noise_correlation,
-        f"only {ratio:.2f} of the expected noise was removed": ratio < limits.lowest_ratio,
-        f"{ratio:.2f} times the expected noise was removed: structure may be gone": ratio > limits.highest_ratio,
-        f"what was removed is correlated ({correlation:.2f}): structure may be gone": correlation > limits.correlation,
-        f"the classical control is better by {-skill:.1f} dB": skill < limits.skill,
-        f"the estimated error is negative ({risk:.2f} of the noise): {_negative(method)}": risk < limits.risk,
-        f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
-        f"brightness shifted by {shift:.2f} of the noise": abs(shift) > limits.brightness,
-    }
-    return [reason for reason, holds in found.items() if holds]
-
-
-def _doubts(row: dict[str, Any], limits: Tolerance) -> list[str]:
-    """What speaks against what was inferred in a tile's gaps."""
-    filled, told = row.get("filled"), row.get("fill_explained")
-    if not filled:
-        return []
-    found = {
-        f"{filled:.0%} of its pixels were inferred": filled > limits.filled,
-        "its filling could not be tried on measured pixels": row.get("fill_psnr") is None,
-        f"its filling foretold only {max(told or 0, 0):.0%} of what varies where it was tried": told is not None
-        and told < limits.explained,
-    }
-    return [reason for reason, holds in found.items() if holds]
-
-
-def _negative(method: Method) -> str:
-    """What a risk below zero tells: weights that were learned elsewhere cannot know the noise of a tile."""
-    learned = isinstance(method, Fitted) and method.needs_start and method.steps == 0
-    return "the noise is less than was assumed" if learned else "the network knows the noise"
 
 
 def _probes(problem: Problem) -> Draw:

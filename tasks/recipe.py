@@ -13,7 +13,7 @@ from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
 from tasks.errors import RequestError, nearest
 from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
-from tasks.recipe_parts import Auto, Choices, Fill, Output, Tiling
+from tasks.recipe_parts import Auto, Choices, Fill, Output, Tiling, Zoom
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
@@ -53,10 +53,14 @@ class Recipe(Choices):
         "auto",
         description="Generalised Anscombe transform around the method; auto: if the noise depends on the signal.",
     )
-    control: Literal["classical", "nlm", "dct", "bm3d", "wiener", "richardson_lucy", "none"] = Field(
+    zoom: Zoom | None = Field(
+        None,
+        description="By how much images are enlarged, such as 2, and what a measured pixel sees. None: not at all.",
+    )
+    control: Literal["classical", "nlm", "dct", "bm3d", "wiener", "richardson_lucy", "bicubic", "none"] = Field(
         "classical",
-        description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk, or wiener for "
-        "methods that sharpen. bm3d: for non-commercial use only.",
+        description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk; wiener for "
+        "methods that sharpen, bicubic for those that enlarge. bm3d: for non-commercial use only.",
     )
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."
@@ -78,6 +82,11 @@ class Recipe(Choices):
         if self.control == "none" and self.share not in ("auto", 1):
             raise ValueError(f"share = {self.share} leaves the rest to a control; set control: classical, or share: 1.")
         return self
+
+    @property
+    def factor(self) -> int:
+        """Pixels of the image per measured one, along y and along x."""
+        return 1 if self.zoom is None else self.zoom.factor
 
     @property
     def is_shared(self) -> bool:
@@ -132,13 +141,17 @@ class Recipe(Choices):
         """The stopper, or None where the method's own counts."""
         return joined(self.stopper)
 
+    def told(self) -> dict[str, Any]:
+        """All choices as plain values. One that is not wanted, such as a zoom, is left out: it is no choice."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
+
     def digest(self, start: str | None) -> str:
         """Names the choices that pixels depend on: 12 hexadecimal digits.
 
         Args:
             start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
         """
-        chosen = self.model_dump(mode="json", exclude={"audit", "bad_tiles", "method", "fill"})
+        chosen = {name: value for name, value in self.told().items() if name not in ("audit", "bad_tiles")}
         if self.fill is not None:
             chosen["fill"] = self.fill.told()
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
@@ -226,5 +239,5 @@ def set_choice(choices: dict[str, Any], key: str, value: Any, where: str) -> Non
 
 
 def _keys() -> list[str]:
-    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields, *Fill.model_fields)
+    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields, *Fill.model_fields, *Zoom.model_fields)
     return list(dict.fromkeys(nested))

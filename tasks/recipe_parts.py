@@ -1,10 +1,10 @@
-"""What belongs together in a recipe: how inputs are cut, how gaps are filled, how the result is stored."""
+"""What belongs together in a recipe: how inputs are cut, how gaps are filled, how images are enlarged and stored."""
 
 from dataclasses import asdict
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from il_models.degradations import Mask
 from il_models.method import Fitted, Method
@@ -76,3 +76,22 @@ class Fill(Choices):
         """What the method begins at."""
         method = self.filler
         return start_for(method, BUNDLED) if isinstance(method, Fitted) and method.needs_start else None
+
+
+class Zoom(Choices):
+    """By how much images are enlarged, and how the instrument is taken to have shrunk them (docs/zoom.md)."""
+
+    factor: Literal[2, 3, 4] = Field(2, description="Pixels of the image per measured one, along y and along x.")
+    kernel: Literal["bicubic", "average", "psf"] = Field(
+        "bicubic",
+        description="What a measured pixel sees. bicubic: anti-aliased, as the literature shrinks. average: the pixels "
+        "that it covers. psf: these, through the point spread function of the catalogue.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_number(cls, value: Any) -> Any:
+        """`zoom: 2` is enough."""
+        if isinstance(value, dict | Zoom):
+            return value
+        return {"factor": value}

@@ -28,7 +28,10 @@ from tasks.treatment import Treatment
 
 @dataclass(frozen=True)
 class Restored:
-    """A restored tile. pixels: (c, h, w) of its window in data units, NaN where the source is to be copied."""
+    """A restored tile.
+
+    pixels: (c, h, w) of its window on the grid of the image, in data units; NaN where the source is to be copied.
+    """
 
     tile: Tile
     pixels: Pixels
@@ -96,7 +99,7 @@ def restore_both(
 def given_up(tile: Tile, reason: str) -> Restored:
     """A tile that cannot be restored: its measurement, and why."""
     row = {"status": "killed", "stop_reason": reason, "steps": 0, "best_step": 0, "valid": _valid(tile)}
-    return Restored(tile, _unmeasured_as_nan(tile, tile.window.raw), row | {"start": "none", "seconds": 0.0})
+    return Restored(tile, _unmeasured_as_nan(tile, tile.measured), row | {"start": "none", "seconds": 0.0})
 
 
 def _batches(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> Iterator[tuple[list[int], _Batch]]:
@@ -112,7 +115,7 @@ def _batches(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) 
 def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> _Batch:
     """The method's own estimate and the control's, not yet mixed."""
     windows = [tile.window for tile in tiles]
-    problem, intensity = make_problem(windows, treatment.method, treatment.device, treatment.psf)
+    problem, intensity = make_problem(windows, treatment.method, treatment.device, treatment.instrument)
     begin = begun_from(tiles, starts, treatment, problem)
     done = _fit(problem, treatment, begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
@@ -148,7 +151,7 @@ def _restored(
     found = []
     for i, (tile, record) in enumerate(zip(batch.tiles, batch.records, strict=True)):
         failed = record.status in FAILED and float(batch.share[i]) > 0  # otherwise the control's result is there
-        pixels = tile.window.raw if failed else estimates[i]
+        pixels = tile.measured if failed else estimates[i]
         row = {
             **_fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
             **judged[i],
@@ -176,7 +179,8 @@ def _with_gaps(restored: Restored, filled: Filled | None, clean: Pixels | None) 
 
 
 def _in_data_units(batch: _Batch, estimate: Estimate) -> list[Pixels]:
-    height, width = batch.tiles[0].window.raw.shape[1:]
+    tile = batch.tiles[0]
+    height, width = (side * tile.entry.factor for side in tile.window.raw.shape[1:])
     down, across = batch.problem.A.border
     pixels = batch.intensity.backward(estimate.restored)[..., down : down + height, across : across + width]
     return list(pixels.cpu().numpy())
@@ -191,11 +195,11 @@ def _owned(batch: _Batch) -> Tensor:
 
 def _copied(tile: Tile) -> Restored:
     row = {"status": "skipped", "stop_reason": "nothing to restore", "steps": 0, "best_step": 0, "valid": _valid(tile)}
-    return Restored(tile, _unmeasured_as_nan(tile, tile.window.raw), row | {"start": "none", "seconds": 0.0})
+    return Restored(tile, _unmeasured_as_nan(tile, tile.measured), row | {"start": "none", "seconds": 0.0})
 
 
 def _unmeasured_as_nan(tile: Tile, pixels: Pixels) -> Pixels:
-    return np.where(tile.window.valid, pixels, np.float32(np.nan))
+    return np.where(tile.valid, pixels, np.float32(np.nan))
 
 
 def _valid(tile: Tile) -> float:
@@ -207,6 +211,7 @@ def _fit_columns(tile: Tile, record: FitRecord, start: Start | None, learned: st
     told = start.record if start is not None and record.steps == 0 and record.status == Status.DIRECT else record
     return {
         "valid": _valid(tile),
+        "factor": tile.entry.factor,
         "start": start.id if start is not None else learned,
         "rung": start.record.rung if start is not None and told.rung == START else told.rung,
         "status": str(told.status),

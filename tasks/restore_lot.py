@@ -19,7 +19,6 @@ from tasks.errors import InputError
 from tasks.lot_done import LotDone, heard, lot_done
 from tasks.plan import InputPlan, Lot
 from tasks.problems import Pixels, read_box
-from tasks.quality import verdict
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.registry.pinned import pinned_start
@@ -30,6 +29,7 @@ from tasks.stores.shards import create_work, sync_shards, work_array, write_shar
 from tasks.tiles import Tile, place_of, read_tiles
 from tasks.tiling import AXES
 from tasks.treatment import Treatment, treatment_of
+from tasks.verdicts import verdict
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -108,25 +108,30 @@ def _tiles(job: LotJob, arrays: dict[str, "xr.DataArray"]) -> Iterator[Tile]:
             yield from read_tiles(entry, arrays[entry.name], numbers, job.recipe.seed, job.collection)
 
 
-def _twin(job: LotJob, entry: InputPlan) -> "xr.DataArray":
-    """The clean twin of an input; it has facts of its own, and only its axes must be the same."""
+def _twin(job: LotJob, entry: InputPlan) -> "xr.DataArray | None":
+    """The clean twin of an input's image; it has facts of its own, and only its axes must be the same.
+
+    One of the measurement's size is true, but says nothing of an image that has more pixels: None.
+    """
     assert entry.reference is not None
     array = open_input(entry.reference, Facts(title="reference", source=entry.reference, axes=job.facts.axes))
     shape = tuple(array.sizes.get(axis, 1) for axis in AXES)
-    if shape != entry.grid.shape:
-        raise InputError(
-            f"Input '{entry.name}' is {entry.grid.shape} over t, c, z, y, x, and its reference '{entry.reference}' is "
-            f"{shape}; give a twin of the same size, or leave the reference out."
-        )
-    return array
+    if shape == entry.image_grid.shape:
+        return array
+    if shape == entry.grid.shape:
+        return None
+    raise InputError(
+        f"The image of '{entry.name}' is {entry.image_grid.shape} over t, c, z, y, x, and its reference "
+        f"'{entry.reference}' is {shape}; give a twin of the same size, or leave the reference out."
+    )
 
 
 def _references(job: LotJob, tiles: list[Tile]) -> Iterator[tuple[int, Pixels]]:
     """The clean windows of the tiles whose input has a twin."""
     twins = {e.name: _twin(job, e) for e in job.entries if e.reference is not None}
     for place, tile in enumerate(tiles):
-        if tile.entry.name in twins:
-            values = read_box(twins[tile.entry.name], tile.entry.grid.tile_window(tile.number))
+        if (twin := twins.get(tile.entry.name)) is not None:
+            values = read_box(twin, tile.entry.image_grid.tile_window(tile.number))
             yield place, values[0, :, 0].astype(np.float32)
 
 
@@ -188,7 +193,7 @@ def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
     checksums: ledger.Checksums = {}
     for (name, shard), group in groupby(restored, key=lambda each: (each.tile.entry.name, each.tile.shard)):
         tiles = list(group)
-        grid = tiles[0].tile.entry.grid
+        grid = tiles[0].tile.entry.image_grid
         estimates = [(each.tile.number, each.pixels.reshape(grid.window_shape)) for each in tiles]
         place = work_array(job.work, name)
         create_work(place, grid)

@@ -55,7 +55,7 @@ def input_start(windows: list[Window], treatment: Treatment) -> Start:
 
 def _input_fit(window: Window, treatment: Treatment) -> Fit:
     method = treatment.input_methods[0]
-    problem, _ = make_problem([window], method, treatment.device, treatment.psf)
+    problem, _ = make_problem([window], method, treatment.device, treatment.instrument)
     if treatment.start is None:
         return fit(problem, method, stopper=treatment.input_stopper)
     begin = begun_at(treatment.start, method, problem)

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.plan import InputPlan
-from tasks.problems import Window, read_box, seed_of, valid_pixels
+from tasks.problems import Pixels, Valid, Window, read_box, seed_of, valid_pixels
 from tasks.tiling import Box, TileGrid
 
 if TYPE_CHECKING:
     import xarray as xr
 
+Value = TypeVar("Value", bound=np.generic)
+
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile as it was read. core: the rows and columns of its window that it owns."""
+    """A tile as it was read. core: the rows and columns of its window that it owns, in measured pixels."""
 
     shard: int
     number: int
@@ -27,6 +30,23 @@ class Tile:
     def entry(self) -> InputPlan:
         """The input that it belongs to."""
         return self.window.entry
+
+    @property
+    def measured(self) -> Pixels:
+        """Raw values (c, h, w) on the grid of the image, each pixel with that in which it lies."""
+        return _repeated(self.window.raw, self.entry.factor)
+
+    @property
+    def valid(self) -> Valid:
+        """Which pixels (h, w) of the grid of the image lie in measured ones."""
+        return _repeated(self.window.valid, self.entry.factor)
+
+    @property
+    def image_core(self) -> tuple[slice, slice]:
+        """What it owns, on the grid of the image."""
+        grid = self.entry.image_grid
+        rows, columns = grid.tile_core(self.number).within(grid.tile_window(self.number))[3:]
+        return rows, columns
 
     @property
     def is_empty(self) -> bool:
@@ -75,3 +95,7 @@ def _hull(boxes: list[Box]) -> Box:
     t, c, z, y, x = (min(values) for values in starts)
     t_, c_, z_, y_, x_ = (max(values) for values in stops)
     return Box((t, c, z, y, x), (t_, c_, z_, y_, x_))
+
+
+def _repeated(plane: NDArray[Value], factor: int) -> NDArray[Value]:
+    return plane.repeat(factor, -2).repeat(factor, -1) if factor > 1 else plane

@@ -72,6 +72,11 @@ class TileGrid:
                     f"Axis {axis}: a shard of {shard} px cuts tiles of {core} px; use a multiple of {core}."
                 )
 
+    def enlarged(self, factor: int) -> "TileGrid":
+        """The same tiles and shards on a grid `factor` times as fine along y and x: windows lie upon their windows."""
+        sizes = (self.shape, self.core, self.halo, self.ramp, self.shard)
+        return TileGrid(*(_five((t, c, z, y * factor, x * factor)) for t, c, z, y, x in sizes))
+
     @property
     def tile_counts(self) -> Five:
         """Tiles along each axis."""

@@ -13,6 +13,7 @@ class Tolerance:
     noise_correlation: float = 0.25  # a method that assumes white noise keeps correlated noise
     skill: float = -0.5  # dB: the control is better
     risk: float = -0.15  # of the noise variance: no error is negative, so such a risk says nothing of the tile
+    shift: float = 0.25  # px of an enlarged image: a wrong grid shows half a pixel at x2, one at x3
     seam: float = 1.0  # of the noise: neighbours disagree
     filled: float = 0.5  # of the tile's pixels were inferred
     explained: float = 0.3  # of the variance at hidden pixels: a filling that foretells less is a guess

@@ -4,18 +4,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from il_models.degradations import Blur, Identity
+from il_models.degradations import Blur, Degradation, Downsample, Identity, Subsample
 from il_models.fitting import Stopper
 from il_models.method import Direct, Fitted, Method
+from il_models.methods.bicubic import Bicubic
 from il_models.methods.wiener import Wiener
 from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
 from tasks.filling import Filling
-from tasks.psf import inverts_blur, psf_of, with_psf
+from tasks.instrument import WORDS, Instrument, instrument_of, undone_by, with_psf
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
+
+# What is held against methods that undo more than noise.
+CLASSICAL: dict[type[Degradation], Direct] = {Blur: Wiener(), Downsample: Bicubic(), Subsample: Bicubic()}
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Treatment:
     share: of the method in the result, the rest is the controls'; auto: by risk.
     start: the learned weights that every fit begins from; None: random ones.
     affine: gain and offset are fitted before an estimate is compared with its reference.
-    psf: (channels or 1, k, l), which the method and the controls undo; None: they only take noise away.
+    instrument: what the method and the controls undo; None: they only take noise away.
     filling: of gaps; None: they stay.
     """
 
@@ -43,7 +46,7 @@ class Treatment:
     device: torch.device
     start: LearnedStart | None = None
     affine: bool = False
-    psf: Tensor | None = None
+    instrument: Instrument | None = None
     filling: Filling | None = None
 
     @property
@@ -59,7 +62,7 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
         start: the learned weights that fits begin from; the recipe's own word for them is not looked up.
     """
     method, stopper = recipe.restoration(), recipe.stopping()
-    psf = psf_of(method, facts)
+    instrument = instrument_of(recipe, facts)
     shared = recipe.is_shared
     return Treatment(
         input_methods=tuple(each.on_input() for each in recipe.input_methods()),
@@ -67,13 +70,13 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
         method=method.own_steps(recipe.own_steps) if shared and isinstance(method, Fitted) else method,
         stopper=None if shared else stopper,
         controls=controls_of(recipe, facts),
-        # Risk is that of the measurement, which tells little of what the PSF has taken away: nothing is mixed by it.
-        share=recipe.share if isinstance(method, Fitted) and psf is None else 1.0,
+        # Risk is that of the measurement, which tells little of what was not measured: nothing is mixed by it.
+        share=recipe.share if isinstance(method, Fitted) and instrument is None else 1.0,
         batch=batch,
         device=torch.device(device),
         start=start,
         affine=facts.reference is not None and facts.reference.match == "affine",
-        psf=psf,
+        instrument=instrument,
         filling=filling_of(recipe),
     )
 
@@ -89,8 +92,9 @@ def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:
     method = recipe.restoration()
     if method.name == "identity":
         return ()
-    if inverts_blur(method, facts) and recipe.control == "classical":
-        return tuple(each for each in (Wiener(),) if each.name != method.name)
+    kind = undone_by(recipe, facts)
+    if kind in CLASSICAL and recipe.control == "classical":
+        return () if CLASSICAL[kind] == method else (CLASSICAL[kind],)
     return recipe.controls()
 
 
@@ -100,23 +104,23 @@ def settled_facts(collection: str, facts: Facts, recipe: Recipe) -> Facts:
     Raises:
         RequestError: method, control and facts do not go together, or the PSF is none.
     """
-    facts = with_psf(collection, facts, recipe.restoration())
+    facts = with_psf(collection, facts, recipe)
     _require_controls(recipe, facts)
-    if recipe.fill is not None and inverts_blur(recipe.restoration(), facts):
+    kind = undone_by(recipe, facts)
+    if recipe.fill is not None and kind is not Identity:
         raise RequestError(
-            f"The recipe sharpens by {recipe.method.name} and fills gaps, which cannot go together yet: what is filled "
-            "would stay blurred. Leave `fill` out, or remove noise only."
+            f"The recipe's method {recipe.method.name} {WORDS[kind]}, which cannot go together with `fill` "
+            "yet: what is filled would stay as coarse as it was measured. Leave `fill` out, or remove noise only."
         )
     return facts
 
 
 def _require_controls(recipe: Recipe, facts: Facts) -> None:
-    """Refuse a control that removes noise where the method undoes a blur, or the other way round."""
-    wanted = Blur if inverts_blur(recipe.restoration(), facts) else Identity
+    """Refuse a control that undoes something else than the method."""
+    wanted = undone_by(recipe, facts)
     for control in controls_of(recipe, facts):
         if wanted not in control.serves:
-            does, other = ("sharpens", "removes noise") if wanted is Blur else ("removes noise", "sharpens")
             raise RequestError(
-                f"The recipe's method {recipe.method.name} {does}, and its control {control.name} {other}, so that "
-                "they cannot be compared; set control: classical, or none."
+                f"The recipe's method {recipe.method.name} {WORDS[wanted]}, and its control {control.name} "
+                f"{WORDS[control.serves[0]]}, so that they cannot be compared; set control: classical, or none."
             )

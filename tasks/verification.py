@@ -17,6 +17,7 @@ from tasks.catalog.inputs import InputRef
 from tasks.catalog.listing import expand, fingerprint
 from tasks.convergence import CONVERGENCE
 from tasks.errors import InputError, RequestError
+from tasks.finer import finer
 from tasks.plan import InputPlan
 from tasks.planning import plan_input
 from tasks.problems import read_box
@@ -100,6 +101,7 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
     collection = str(told["collection"])
     entry = _entry(out, name, told, facts, recipe)
     array = open_input(entry.uri, facts)
+    source, grid = finer(array, entry.factor), entry.image_grid
     learned = told.get("learned_start")  # images of pixels version 3 do not say
     start = load_start(str(learned)) if learned else recipe.learned_start()
     treatment = treatment_of(recipe, facts, batch=1, device="cpu", start=start)
@@ -110,11 +112,11 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
         starts[name] = input_start(windows, treatment)
     for number, sigma in zip(rows["tile"], rows["noise_sigma"], strict=True):
         tiles = list(read_tiles(entry, array, [int(number)], recipe.seed, collection))
-        pixels = restore_tiles(tiles, starts, treatment, {})[0].pixels.reshape(entry.grid.window_shape)
-        box = _alone(entry.grid, int(number))
+        pixels = restore_tiles(tiles, starts, treatment, {})[0].pixels.reshape(grid.window_shape)
+        box = _alone(grid, int(number))
         published = _published(out, name, box)
         again, _ = finished(
-            pixels[box.within(entry.grid.tile_window(int(number)))], published.dtype, partial(read_box, array, box)
+            pixels[box.within(grid.tile_window(int(number)))], published.dtype, partial(read_box, source, box)
         )
         difference = np.abs(again.astype(np.float64) - published.astype(np.float64))
         yield Verified(name, int(number), again.size, float(np.nanmax(difference, initial=0.0)), float(sigma))

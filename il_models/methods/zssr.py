@@ -104,8 +104,8 @@ class ZeroShotSuperResolution(Fitted):
         return _back_projected(middle, problem, self.projections if views > 1 else 0)
 
     def on_input(self) -> "ZeroShotSuperResolution":
-        """Fathers are random crops anyway."""
-        return self
+        """Fathers are random crops anyway; what comes of the whole input by its network is looked at by nobody."""
+        return replace(self, views=1, projections=0)
 
     def own_steps(self, steps: int) -> "ZeroShotSuperResolution":
         """At a rate that does not undo the start."""

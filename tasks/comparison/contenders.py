@@ -43,6 +43,12 @@ def contenders(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise RequestError(f"Two recipes to compare are called '{twice}'; give one of them another name.")
+    enlarging = next((each.name for each in found if each.recipe.zoom is not None), None)
+    if enlarging is not None:
+        raise RequestError(
+            f"'{enlarging}' enlarges images, and only images on the grid of the measurement are compared; restore with "
+            "each recipe, and look at psnr and skill in their convergence tables."
+        )
     return [_pinned(each) for each in found]
 
 

@@ -6,6 +6,7 @@ A query simulates the acquisition of that picture, the same bytes every time:
     offset=100        data units that no light gives
     read_noise=3      standard deviation in the dark, in data units
     blur=3            full width at half maximum of a Gaussian PSF, in pixels, before the noise
+    shrink=2          so many pixels of the picture, along y and x, become one, anti-aliased; it must divide the sides
     sigma=5           standard deviation of Gaussian noise, in data units, independent of the light
     seed=7            draws the noise; without it the picture is the clean twin of the acquisition, on the same scale
     frames=10         a stack of that many independent exposures, along t
@@ -26,9 +27,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from il_models.degradations import Downsample
 from tasks.catalog.facts import Facts
 from tasks.catalog.locations import scheme
 from tasks.errors import InputError, nearest
@@ -54,6 +57,7 @@ class Acquisition:
     offset: float = 0.0
     read_noise: float = 0.0
     blur: float = 0.0
+    shrink: int = 1
     sigma: float = 0.0
     seed: int = -1
     frames: int = 0
@@ -76,14 +80,13 @@ def open(uri: str, facts: Facts) -> "xr.DataArray":
     taken = _acquisition(uri)
     clean = _picture(uri, taken)
     top, left, height, width = _crop(uri, taken, clean.pixels.shape)
-    shape = (height, width, *clean.pixels.shape[2:])
+    shape = (height // taken.shrink, width // taken.shrink, *clean.pixels.shape[2:])
     if taken.frames:
         shape = (taken.frames, *shape)
     if np.prod(shape) * 4 > LARGEST:
         raise InputError(f"{uri} would hold {shape} pixels; a simulated image is at most {LARGEST / 2**20:.0f} MiB.")
     dtype = np.dtype(taken.dtype or ("uint16" if taken.photons else clean.pixels.dtype))
     window = (slice(top, top + height), slice(left, left + width))
-    a = taken.pixel
     return canonical(
         Stored(
             uri,
@@ -92,9 +95,7 @@ def open(uri: str, facts: Facts) -> "xr.DataArray":
             shape,
             channels=clean.channels,
             nodata=taken.nodata,
-            georeference=Georeference(taken.crs, (a, 0.0, CORNER[0] + a * left, 0.0, -a, CORNER[1] - a * top))
-            if taken.crs
-            else None,
+            georeference=_ground(taken, top, left) if taken.crs else None,
             notes=clean.notes,
         ),
         facts,
@@ -139,16 +140,27 @@ class Simulated:
             widths = [taken.blur / 2.3548] * 2 + [0.0] * (whole.ndim - 2)
             whole = gaussian_filter(whole, widths, mode="reflect")
         # The brightest pixel of the whole picture, so that all crops share one scale.
-        electrons = whole[self._window] * (taken.photons / whole.max() if taken.photons else 1.0)
+        electrons = _shrunken(whole[self._window], taken.shrink) * (
+            taken.photons / whole.max() if taken.photons else 1.0
+        )
         frames = [_exposure(electrons, taken, frame) for frame in range(taken.frames or 1)]
         pixels = np.stack(frames) if taken.frames else frames[0]
         if self.dtype.kind == "u":
             pixels = np.clip(np.rint(pixels), 0, np.iinfo(self.dtype).max)
         if taken.corner and taken.nodata is not None:
-            y, x = np.ogrid[self._window[0], self._window[1]]
+            y, x = np.ogrid[tuple(slice(part.start, part.stop, taken.shrink) for part in self._window)]
             outside = x + y < taken.corner
             pixels[np.broadcast_to(outside[..., None] if whole.ndim == 3 else outside, pixels.shape)] = taken.nodata
         return pixels.astype(self.dtype)
+
+
+def _shrunken(picture: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """As MATLAB's imresize shrinks it: what `zoom` in a recipe takes to have happened, unless it says otherwise."""
+    if factor == 1:
+        return picture
+    planes = torch.from_numpy(np.moveaxis(picture.reshape(*picture.shape[:2], -1), -1, 0)[None].copy())
+    seen = Downsample(factor)(planes)[0].numpy().clip(min=0)
+    return np.moveaxis(seen, 0, -1).reshape(*seen.shape[1:], *picture.shape[2:])
 
 
 def _exposure(electrons: NDArray[np.float64], taken: Acquisition, frame: int) -> NDArray[np.float64]:
@@ -175,6 +187,8 @@ def _acquisition(uri: str) -> Acquisition:
     taken = Acquisition(**values)
     if taken.dtype not in ("", "uint8", "uint16", "float32"):
         raise InputError(f"{uri}: dtype is uint8, uint16 or float32, not '{taken.dtype}'.")
+    if taken.shrink < 1:
+        raise InputError(f"{uri}: shrink cannot be {taken.shrink}; it is a whole number of 1 or more.")
     numbers = ("photons", "gain", "read_noise", "blur", "sigma", "frames", "corner", "pixel")
     wrong = next((name for name in numbers if not 0 <= getattr(taken, name) < float("inf")), None)
     if wrong:
@@ -192,16 +206,28 @@ def _picture(uri: str, taken: Acquisition) -> Stored:
     return replace(clean, pixels=OneColour(clean.pixels, taken.channel), dims=("y", "x"), channels=())
 
 
+def _ground(taken: Acquisition, top: int, left: int) -> Georeference:
+    """Where its first pixel lies: at the same place, however large its pixels are."""
+    a, b = taken.pixel, taken.pixel * taken.shrink
+    return Georeference(taken.crs, (b, 0.0, CORNER[0] + a * left, 0.0, -b, CORNER[1] - a * top))
+
+
 def _crop(uri: str, taken: Acquisition, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     if not taken.crop:
-        return 0, 0, shape[0], shape[1]
+        return _divided(uri, taken, (0, 0, shape[0], shape[1]))
     try:
         top, left, height, width = map(int, taken.crop.split(","))
     except ValueError as error:
         raise InputError(f"{uri}: crop is four whole numbers 'y,x,height,width', not '{taken.crop}'.") from error
     if min(top, left) < 0 or min(height, width) < 1 or top + height > shape[0] or left + width > shape[1]:
         raise InputError(f"{uri}: crop {taken.crop} is not inside the picture of {shape[0]} x {shape[1]} pixels.")
-    return top, left, height, width
+    return _divided(uri, taken, (top, left, height, width))
+
+
+def _divided(uri: str, taken: Acquisition, part: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    if part[2] % taken.shrink or part[3] % taken.shrink:
+        raise InputError(f"{uri}: shrink={taken.shrink} does not divide the sides, {part[2]} x {part[3]}; crop it.")
+    return part
 
 
 def _file(uri: str) -> Path:

@@ -99,8 +99,9 @@ def _opened(image: PublishedImage) -> "xr.DataArray | str":
 
 
 def _shown(kind: str, row: dict[str, Any], image: PublishedImage | None, source: "xr.DataArray | str") -> BeforeAfter:
-    rows, columns = _middle(row["y0"], row["h"]), _middle(row["x0"], row["w"])
-    place = _place(row, rows, columns)
+    factor = 1 if image is None else image.factor
+    rows, columns = (_middle(row[start], row[length], factor) for start, length in (("y0", "h"), ("x0", "w")))
+    place = _place(row, rows, columns, factor)
     if image is None:
         return BeforeAfter(kind, row, place, None, None, None, "", "", "Its image is not published.")
     channels = image.shown_channels if row["c"] < 0 or image.size("c") == 1 else (row["c"],)
@@ -130,7 +131,10 @@ def _shown(kind: str, row: dict[str, Any], image: PublishedImage | None, source:
 def _residual(
     before: Pixels, after: Pixels, image: PublishedImage, channel: int, row: dict[str, Any]
 ) -> tuple[str, str]:
-    """Before minus after of one channel over the noise expected at each pixel, and the unit in words."""
+    """Before minus after of one channel over the noise expected at each pixel, and the unit in words.
+
+    Of an enlarged image what counts is how it would be measured.
+    """
     noise = image.said.get("noise") or []
     of = f" ({image.channels[channel]})" if image.size("c") > 1 and channel < len(image.channels) else ""
     if channel < len(noise):
@@ -140,22 +144,25 @@ def _residual(
         sigma = np.maximum(sigma, 0.1 * np.nanmedian(sigma)) if np.isfinite(sigma).any() else sigma
     else:
         sigma = np.full_like(after, row["noise_sigma"] or 0.0)
-    residual = before - after
+    residual = before - image.measured_again(channel, after)
     if np.nanmax(sigma, initial=0.0) > 0:
         return residual_picture(residual / np.maximum(sigma, 1e-30)), f"±3 σ of the noise{of}"
     largest = float(np.nanmax(np.abs(residual), initial=0.0))
     return residual_picture(3 * residual / (largest or 1.0)), f"±{largest:.3g} data units{of}; no noise is known"
 
 
-def _middle(start: int, length: int) -> slice:
-    side = min(length, SIDE)
+def _middle(start: int, length: int, factor: int) -> slice:
+    """Pixels of the image, from measured ones."""
+    side = min(length, SIDE // factor)
     first = start + (length - side) // 2
-    return slice(first, first + side)
+    return slice(first * factor, (first + side) * factor)
 
 
-def _place(row: dict[str, Any], rows: slice, columns: slice) -> str:
+def _place(row: dict[str, Any], rows: slice, columns: slice, factor: int) -> str:
     plane = [f"{axis} = {row[axis]}" for axis in "tcz" if row[axis] > 0]
     own = f"rows {row['y0']}–{row['y0'] + row['h'] - 1}, columns {row['x0']}–{row['x0'] + row['w'] - 1}"
+    own += " of the measurement" if factor > 1 else ""
     cut = (rows.stop - rows.start, columns.stop - columns.start)
-    part = f"; its middle {cut[0]} × {cut[1]} px are shown" if cut != (row["h"], row["w"]) else ""
+    whole = (row["h"] * factor, row["w"] * factor)
+    part = f"; its middle {cut[0]} × {cut[1]} px are shown" if cut != whole else ""
     return ", ".join([f"tile {row['tile']}", *plane, own]) + part

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tasks.catalog.facts import Facts
 from tasks.catalog.listing import expand, fingerprint
 from tasks.errors import InputError
+from tasks.finer import finer
 from tasks.stores.encoding import axis_names, open_stored, root_attributes
 from tasks.stores.geozarr import IMAGE
 from tasks.stores.place import Place
@@ -40,6 +41,27 @@ class PublishedImage:
     def size(self, axis: str) -> int:
         """Pixels along an axis; 1 for one that the image does not have."""
         return self.shape.get(axis, 1)
+
+    @property
+    def factor(self) -> int:
+        """Its pixels per measured one, along y and x."""
+        return int((self.said.get("recipe", {}).get("zoom") or {}).get("factor", 1))
+
+    def measured_again(self, channel: int, pixels: Pixels) -> Pixels:
+        """Some (h, w) of an enlarged image as its recipe takes the instrument to see it, on the grid of the image."""
+        if self.factor == 1:
+            return pixels
+        import torch  # not for pages that need none of it
+
+        from tasks.instrument import instrument_of
+        from tasks.recipe import Recipe
+
+        recipe, facts = Recipe.model_validate(self.said["recipe"]), Facts.model_validate(self.said["facts"])
+        instrument = instrument_of(recipe, facts)
+        assert instrument is not None
+        A = instrument.degradation(self.name, [slice(channel, channel + 1)], torch.device("cpu"))
+        seen = A(torch.from_numpy(pixels)[None, None])[0, 0].numpy()
+        return np.asarray(seen.repeat(self.factor, 0).repeat(self.factor, 1))
 
     @property
     def shown_channels(self) -> tuple[int, ...]:
@@ -98,7 +120,7 @@ def open_published(out: Place, name: str) -> PublishedImage | None:
 
 
 def open_source(image: PublishedImage) -> "xr.DataArray":
-    """The input of a published image, as it was when it was restored.
+    """The input of a published image, as it was when it was restored, on the grid of the image.
 
     Raises:
         InputError: it is gone, cannot be read, or is another file by now.
@@ -110,7 +132,7 @@ def open_source(image: PublishedImage) -> "xr.DataArray":
         stamps = [fingerprint(entry) for entry in expand(uri)]
         if image.said.get("fingerprint") not in (None, *stamps):
             raise InputError(f"'{uri}' has changed since it was restored.")
-        return open_input(uri, Facts.model_validate(image.said.get("facts")))
+        return finer(open_input(uri, Facts.model_validate(image.said.get("facts"))), image.factor)
     except InputError:
         raise
     except (ValueError, OSError) as error:

@@ -129,9 +129,13 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
     """The largest of a tile's figures in units of its limit, above 1 beyond it; NaN where all are unknown."""
     figure = {name: columns[name].to_numpy(np.float64, na_value=np.nan) for name in _FIGURES}
     ratio = figure["residual_ratio"] - 1
+    enlarged = figure["factor"] > 1  # which need not take noise out: tasks/verdicts.py
+    least = np.where(enlarged, -np.inf, limits.lowest_ratio - 1)
+    told = ~enlarged | (figure["residual_ratio"] > limits.lowest_ratio)
     parts = [
-        np.where(ratio < 0, ratio / (limits.lowest_ratio - 1), ratio / (limits.highest_ratio - 1)),
-        figure["residual_correlation"] / limits.correlation,
+        np.where(ratio < 0, ratio / least, ratio / (limits.highest_ratio - 1)),
+        np.where(told, figure["residual_correlation"] / limits.correlation, np.nan),
+        figure["shift"] / limits.shift,
         figure["skill"] / limits.skill,
         figure["risk"] / limits.risk,
         figure["seam"] / limits.seam,
@@ -142,7 +146,10 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
     return np.where(found > 1, found, np.fmax(found, figure["noise_correlation"] / limits.noise_correlation))
 
 
-_FIGURES = ("residual_ratio", "residual_correlation", "skill", "risk", "seam", "residual_mean", "noise_correlation")
+_FIGURES = (
+    "residual_ratio", "residual_correlation", "skill", "risk", "seam", "residual_mean", "noise_correlation", "factor",
+    "shift",
+)  # fmt: skip
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -83,12 +83,13 @@ def _map(rows: TileRows, number: int, look: _Look | None, otherwise: str) -> Ver
     chosen = _representative(by_plane)
     seen = tiles[planes == chosen]
     height, width = int((tiles["y0"] + tiles["h"]).max()), int((tiles["x0"] + tiles["w"]).max())
+    factor = int(tiles["factor"].fillna(1).max())
     place = {axis: int(seen[axis].iloc[0]) for axis in _PLANE}
     picture, notes = (None, [otherwise]) if look is None else _thumbnail(look, place)
     return VerdictMap(
         name=rows.names[number],
         counts=tuple(int(n) for n in rows.counts[number]),
-        size=f"{height} × {width} px" + (f" × {len(by_plane)} planes" if len(by_plane) > 1 else ""),
+        size=f"{height * factor} × {width * factor} px" + (f" × {len(by_plane)} planes" if len(by_plane) > 1 else ""),
         plane=", ".join(f"{axis} = {place[axis]}" for axis in _PLANE if tiles[axis].nunique() > 1),
         aspect=width / height,
         picture=picture,

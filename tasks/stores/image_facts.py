@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -30,8 +30,8 @@ class ImageFacts:
     layout: "geo" (a scene that xarray, rioxarray and GDAL read) or "ngff" (OME-Zarr).
     chunk: side of a stored chunk in pixels. channels: their names, or none. pixel_size, units: by axis.
     nodata: of pixels that were not measured. windows: darkest and brightest value to show, per channel.
-    joint: channels were restored together, so that one verdict holds for all. fills: which pixels were filled
-    stands in a map.
+    joint: channels were restored together, so that one verdict holds for all. first_pixel: where its middle
+    lies along an axis, in its unit, if not at 0. fills: which pixels were filled stands in a map.
     """
 
     name: str
@@ -47,6 +47,7 @@ class ImageFacts:
     nodata: float | None
     windows: tuple[tuple[float, float], ...]
     joint: bool
+    first_pixel: dict[str, float] = field(default_factory=dict)
     fills: bool = False
 
     def own(self, values: Iterable[Value]) -> tuple[Value, ...]:
@@ -109,7 +110,7 @@ def image_facts(
         name=entry.name,
         layout="geo" if scene else "ngff",
         dims=entry.dims,
-        shape=entry.grid.shape,
+        shape=entry.image_grid.shape,
         dtype=kind.name,
         chunk=max(chunk, SCENE_CHUNK) if scene else chunk,
         pyramid=pyramid,
@@ -120,6 +121,7 @@ def image_facts(
         windows=tuple(_window(a, b) for a, b in zip(low, high, strict=True)),
         joint=entry.grid.tile_counts[1] == 1,
         fills=fills,
+        first_pixel={axis: float(at) for axis, at in source.attrs.get("first_pixel", {}).items()},
     )
 
 

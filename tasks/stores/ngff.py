@@ -96,9 +96,12 @@ def _multiscale(facts: ImageFacts, how: str) -> dict[str, Any]:
     for level in range(len(facts.levels)):
         grow = [2.0**level if axis in "yx" else 1.0 for axis in AXES]
         scale = [size * factor for size, factor in zip(sizes, grow, strict=True)]
-        shift = [size * (factor - 1) / 2 for size, factor in zip(sizes, grow, strict=True)]
+        shift = [
+            facts.first_pixel.get(axis, 0.0) + size * (factor - 1) / 2
+            for axis, size, factor in zip(AXES, sizes, grow, strict=True)
+        ]
         transforms: list[dict[str, Any]] = [{"type": "scale", "scale": list(facts.own(scale))}]
-        if level:
+        if any(shift):
             transforms.append({"type": "translation", "translation": list(facts.own(shift))})
         datasets.append({"path": str(level), "coordinateTransformations": transforms})
     axes = [_axis(axis, facts) for axis in facts.dims]

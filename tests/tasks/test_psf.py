@@ -17,7 +17,8 @@ from tasks.comparison.contenders import contenders
 from tasks.comparison.subjects import look
 from tasks.comparison.trial import run_trial
 from tasks.errors import RequestError
-from tasks.psf import border_of, checked_psf
+from tasks.instrument import border_of
+from tasks.psf import checked_psf
 from tasks.treatment import settled_facts
 from tasks.workers import crew_for
 
@@ -81,8 +82,8 @@ def test_a_comparison_sharpens_as_a_run_does(catalog: Path, tmp_path: Path) -> N
     assert {row["recipe"] for row in rows} == {"nlm", "wiener"}
     assert [row["stop_reason"] for row in rows if row["status"] == "error"] == []
     facts = [settled_facts("cells", subject.facts, each.recipe) for each in challenge.contenders]
-    methods = [each.recipe.restoration() for each in challenge.contenders]
-    assert [border_of(*each) for each in zip(methods, facts, strict=True)] == [0, 35]
+    recipes = [each.recipe for each in challenge.contenders]
+    assert [border_of(*each) for each in zip(recipes, facts, strict=True)] == [0, 35]
 
 
 def test_a_psf_is_part_of_the_key_only_for_who_looks_at_it(catalog: Path, tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_tiles_borrow_as_far_as_light_spreads(catalog: Path, tmp_path: Path) -> 
     ("psf", "settings", "words"),
     [
         (None, {"method": "pnp"}, "'cells' states none; give its entry in the catalogue `psf: FILE`"),
-        (None, {"method": "zssr"}, "enlarges images, which the pipeline cannot do yet"),
+        (None, {"method": "zssr"}, "enlarges images, and the recipe does not say by how much"),
         ({"kind": "gaussian", "fwhm": -1}, {"method": "pnp"}, "more than 0 and at most 50"),
         ({"kind": "airy"}, {"method": "pnp"}, "expected a path or URI, or {kind: gaussian, fwhm: PIXELS}"),
         ("nowhere.npy", {"method": "pnp"}, "cannot be read"),

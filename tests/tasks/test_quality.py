@@ -9,7 +9,8 @@ from contracts.toys import toy
 from il_models.fitting import Fit
 from il_models.methods import known_methods
 from il_models.metrics import mse
-from tasks.quality import estimate_of, judge, spread_over_noise, verdict
+from tasks.quality import estimate_of, judge, spread_over_noise
+from tasks.verdicts import verdict
 
 SOUND = {"status": "budget", "residual_ratio": 0.95, "residual_correlation": 0.0, "residual_mean": 0.0, "skill": 0.0}
 

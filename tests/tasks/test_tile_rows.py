@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from il_models.methods import known_methods
 from tasks.convergence import CONVERGENCE, SCHEMA
-from tasks.quality import verdict
 from tasks.report.charts import BINS, HEIGHT, WIDTH, curve, histogram, scatter, strip
 from tasks.report.table import read_columns, read_row
 from tasks.report.tile_rows import SUSPECT, excess, read_rows
 from tasks.report.words import decibel, duration, number, share, size
 from tasks.stores.place import Place
 from tasks.tolerance import Tolerance
+from tasks.verdicts import verdict
 
 FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_correlation", "risk")
 
@@ -28,6 +28,7 @@ FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_cor
     st.fixed_dictionaries(
         {name: st.floats(-1, 2) for name in FIGURES}
         | {name: st.none() | st.floats(-3, 3) for name in ("skill", "seam")}
+        | {"factor": st.sampled_from([1, 2]), "shift": st.none() | st.floats(0, 3)}
     )
 )
 @settings(max_examples=300, deadline=None)

@@ -128,12 +128,11 @@ def _unserved(collection: str, recipe: Recipe, kind: type[Degradation]) -> str:
         return (
             f"The recipe enlarges images (zoom), which {name} cannot; leave `zoom` out, or take one of these: {others}."
         )
-    serves = recipe.restoration().serves
-    if set(serves) == {Mask}:
+    if recipe.restoration().serves == (Mask,):
         return (
             f"{name} fills gaps and does nothing else; name it in the recipe as fill: {{method: {{name: {name}}}}}, "
             "beside a method that removes noise, or `identity`."
         )
-    if Blur in serves:
+    if Blur in recipe.restoration().serves:
         return f"{name} sharpens by a known point spread function, and '{collection}' states none; {_PSF}."
     return f"{name} enlarges images, and the recipe does not say by how much; set zoom: 2, or take --recipe zoom_x2."

@@ -239,6 +239,5 @@ def set_choice(choices: dict[str, Any], key: str, value: Any, where: str) -> Non
 
 
 def _keys() -> list[str]:
-    parts = (Tiling, Output, Fill, Zoom)
-    nested = (*Recipe.model_fields, *(name for part in parts for name in part.model_fields))
+    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields, *Fill.model_fields, *Zoom.model_fields)
     return list(dict.fromkeys(nested))

@@ -1,4 +1,4 @@
-"""What belongs together in a recipe: how inputs are cut and enlarged, how gaps are filled, how the result is stored."""
+"""What belongs together in a recipe: how inputs are cut, how gaps are filled, how images are enlarged and stored."""
 
 from dataclasses import asdict
 from functools import cached_property
@@ -41,25 +41,6 @@ class Output(Choices):
     pyramid: bool = Field(True, description="Whether half-size copies are stored beside the full resolution.")
 
 
-class Zoom(Choices):
-    """By how much images are enlarged, and how the instrument is taken to have shrunk them (docs/zoom.md)."""
-
-    factor: Literal[2, 3, 4] = Field(2, description="Pixels of the image per measured one, along y and along x.")
-    kernel: Literal["bicubic", "average", "psf"] = Field(
-        "bicubic",
-        description="What a measured pixel sees. bicubic: anti-aliased, as the literature shrinks. average: the pixels "
-        "that it covers. psf: these, through the point spread function of the catalogue.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_number(cls, value: Any) -> Any:
-        """`zoom: 2` is enough."""
-        if isinstance(value, dict | Zoom):
-            return value
-        return {"factor": value}
-
-
 class Fill(Choices):
     """Which pixels that were not measured are inferred from those around them, and by what."""
 
@@ -95,3 +76,22 @@ class Fill(Choices):
         """What the method begins at."""
         method = self.filler
         return start_for(method, BUNDLED) if isinstance(method, Fitted) and method.needs_start else None
+
+
+class Zoom(Choices):
+    """By how much images are enlarged, and how the instrument is taken to have shrunk them (docs/zoom.md)."""
+
+    factor: Literal[2, 3, 4] = Field(2, description="Pixels of the image per measured one, along y and along x.")
+    kernel: Literal["bicubic", "average", "psf"] = Field(
+        "bicubic",
+        description="What a measured pixel sees. bicubic: anti-aliased, as the literature shrinks. average: the pixels "
+        "that it covers. psf: these, through the point spread function of the catalogue.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_number(cls, value: Any) -> Any:
+        """`zoom: 2` is enough."""
+        if isinstance(value, dict | Zoom):
+            return value
+        return {"factor": value}

@@ -110,9 +110,8 @@ def settled_facts(collection: str, facts: Facts, recipe: Recipe) -> Facts:
     kind = undone_by(recipe, facts)
     if recipe.fill is not None and kind is not Identity:
         raise RequestError(
-            f"The recipe's method {recipe.method.name} {WORDS[kind]}, and its `fill` fills gaps, which cannot go "
-            "together yet: what is filled would stay as coarse or blurred as it was measured. Leave `fill` out, or "
-            "remove noise only."
+            f"The recipe's method {recipe.method.name} {WORDS[kind]}, which cannot go together with `fill` "
+            "yet: what is filled would stay as coarse as it was measured. Leave `fill` out, or remove noise only."
         )
     return facts
 

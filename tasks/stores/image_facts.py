@@ -30,8 +30,8 @@ class ImageFacts:
     layout: "geo" (a scene that xarray, rioxarray and GDAL read) or "ngff" (OME-Zarr).
     chunk: side of a stored chunk in pixels. channels: their names, or none. pixel_size, units: by axis.
     nodata: of pixels that were not measured. windows: darkest and brightest value to show, per channel.
-    joint: channels were restored together, so that one verdict holds for all. fills: which pixels were filled
-    stands in a map. first_pixel: where its middle lies along an axis, in its unit, if not at 0.
+    joint: channels were restored together, so that one verdict holds for all. first_pixel: where its middle
+    lies along an axis, in its unit, if not at 0. fills: which pixels were filled stands in a map.
     """
 
     name: str
@@ -47,8 +47,8 @@ class ImageFacts:
     nodata: float | None
     windows: tuple[tuple[float, float], ...]
     joint: bool
-    fills: bool = False
     first_pixel: dict[str, float] = field(default_factory=dict)
+    fills: bool = False
 
     def own(self, values: Iterable[Value]) -> tuple[Value, ...]:
         """Of five values, one per axis, those of the image's own axes."""

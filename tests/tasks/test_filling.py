@@ -124,7 +124,7 @@ def test_what_cannot_fill_is_refused(catalog: Path, tmp_path: Path, settings: di
 
 def test_sharpening_and_filling_do_not_go_together_yet(catalog: Path, tmp_path: Path) -> None:
     blurred = written(tmp_path, psf={"kind": "gaussian", "fwhm": 3})
-    with pytest.raises(RequestError, match="cannot go together yet"):
+    with pytest.raises(RequestError, match="cannot go together with `fill` yet"):
         begun("cells", tmp_path / "out", catalog=blurred, method="pnp", fill__within=8)
 
 

@@ -36,6 +36,9 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
     """
     seen = replace(problem, mask=problem.mask & owned)
     sigma, nominal = problem.noise.sigma(own.x), problem.noise.nominal(own.x)
+    # Where noise is not stabilised the model has none in the dark, and a few dark pixels would decide the residual.
+    least = LEAST_NOISE * mean(nominal**2, seen.mask).sqrt()
+    nominal = torch.maximum(nominal, least.reshape(-1, *[1] * (nominal.ndim - 1)))
     residual = (problem.y - own.x) / nominal
     expected = mean((sigma / nominal) ** 2, seen.mask).sqrt().clamp(min=LEAST_NOISE)
     power = mean(sigma**2, seen.mask).clamp(min=1e-30)

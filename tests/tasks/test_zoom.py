@@ -280,3 +280,15 @@ def test_what_was_not_measured_stays_so_and_empty_tiles_are_copied(tmp_path: Pat
     found = pixels(tmp_path / "out" / "cells", "cell")
     assert np.argwhere(np.isnan(found)).tolist() == [[6, 10], [6, 11], [7, 10], [7, 11]]
     assert (found[110:] == 50).all()
+
+
+def test_dark_pixels_do_not_decide_what_is_missed(scene: np.ndarray, tmp_path: Path) -> None:
+    """Photons on a background where the noise, as it was estimated, would be none."""
+    light = shrunken(np.maximum(scene - 8000, 0), 2) / 100.0
+    image = 20 * np.random.default_rng(2).poisson(light)
+    tifffile.imwrite(tmp_path / "cell.tif", image.astype(np.uint16))
+    catalog = catalogued(tmp_path, "cell.tif", noise={"kind": "camera", "gain": 20, "offset": 1, "read_noise": 0})
+    restored("cells", tmp_path / "out", catalog=catalog, method__name="pnp", method__iterations=4, zoom=2, **RUN)
+    table = pd.read_parquet(tmp_path / "out" / "cells" / "convergence")
+    assert (table["residual_ratio"] < 1.15).all()
+    assert (table["residual_mean"].abs() < 0.1).all()

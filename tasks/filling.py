@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from il_models.degradations import Mask
 from il_models.fitting import fit
-from il_models.interpolation import interpolated
+from il_models.interpolation import interpolated, nearest
 from il_models.method import Fitted, Method
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION
@@ -96,7 +96,9 @@ def _guesses(problem: Problem, filling: Filling) -> tuple[Tensor, Tensor, Bool[T
 def _without(problem: Problem, hidden: Bool[Tensor, "b 1 h w"]) -> Problem:
     """The problem as it would be had some pixels not been measured: nothing of them is left in it."""
     mask = problem.mask & ~hidden
-    return replace(problem, mask=mask, A=Mask(mask), y=interpolated(problem.y, mask))
+    planes = zip(problem.y.cpu().numpy(), mask.cpu().numpy(), strict=True)
+    y = torch.from_numpy(np.stack([nearest(plane, known[0]) for plane, known in planes]))
+    return replace(problem, mask=mask, A=Mask(mask), y=y.to(problem.y))
 
 
 def _share(y: Tensor, guess: Tensor, surface: Tensor, weight: Float[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:

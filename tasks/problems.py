@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
 from il_models.degradations import Degradation, Identity
+from il_models.interpolation import nearest
 from il_models.method import Method
 from il_models.noise import Affine, Anscombe, Logarithm, Noise, Stabiliser
 from il_models.problem import Problem
@@ -111,10 +111,7 @@ def seed_of(run_seed: int, collection: str, name: str, place: str) -> int:
 
 def filled(raw: Pixels, valid: Valid) -> Pixels:
     """Unmeasured pixels get the value of the nearest measured one, so that no network sees a cliff at their edge."""
-    if valid.all() or not valid.any():
-        return np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0) if not valid.all() else raw
-    rows, columns = distance_transform_edt(~valid, return_distances=False, return_indices=True)
-    return np.asarray(raw[:, rows, columns])
+    return nearest(raw, valid) if valid.any() else np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def make_problem(

@@ -93,28 +93,32 @@ def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixel
             input, mean of its channels.
         affine: gain and offset of each are fitted to the twin first, for captures that do not share an intensity scale.
     """
-    valid = tile.valid
-    mask = torch.zeros(1, 1, *valid.shape, dtype=torch.bool)
-    mask[0, 0, *tile.image_core] = torch.from_numpy(valid[tile.image_core])
-    mask &= torch.from_numpy(np.isfinite(clean).all(0))
-    peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
+    mask = _compared(tile, clean, tile.valid)
+    peak, twin = _peak(tile), torch.from_numpy(clean)[None]
     named = {"psnr_noisy": tile.measured, "psnr": estimate} | ({} if control is None else {"psnr_control": control})
-    twin = torch.from_numpy(clean)[None]
     found = {}
     for name, pixels in named.items():
-        x = torch.from_numpy(np.where(valid, pixels, 0))[None]
+        x = torch.from_numpy(np.where(tile.valid, pixels, 0))[None]
         found[name] = _number(float(psnr(affine_match(x, twin, mask) if affine else x, twin, peak, mask)))
     return found
 
 
 def psnr_where(tile: Tile, image: Pixels, clean: Pixels, where: NDArray[np.bool_]) -> float | None:
     """True PSNR in dB against a clean twin over some (h, w) of the pixels that a tile owns; peak as in `true_psnr`."""
+    mask = _compared(tile, clean, where)
+    x, twin = (torch.from_numpy(np.where(where, pixels, np.float32(0)))[None] for pixels in (image, clean))
+    return _number(float(psnr(x, twin, _peak(tile), mask))) if bool(mask.any()) else None
+
+
+def _compared(tile: Tile, clean: Pixels, where: NDArray[np.bool_]) -> Tensor:
+    """Of some pixels (h, w) those that the tile owns and the twin knows, (1, 1, h, w)."""
     owned = np.zeros_like(where)
-    owned[tile.core] = where[tile.core]
-    owned &= np.isfinite(clean).all(0)
-    peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
-    x, twin = (torch.from_numpy(np.where(owned, pixels, np.float32(0)))[None] for pixels in (image, clean))
-    return _number(float(psnr(x, twin, peak, torch.from_numpy(owned)[None, None]))) if owned.any() else None
+    owned[tile.image_core] = where[tile.image_core]
+    return torch.from_numpy(owned & np.isfinite(clean).all(0))[None, None]
+
+
+def _peak(tile: Tile) -> float:
+    return float(np.mean(tile.entry.survey.scale[tile.window.channels]))
 
 
 def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:

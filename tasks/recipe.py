@@ -198,7 +198,8 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     try:
         recipe.controls()
         recipe.learned_start()
-        _ = recipe.fill and recipe.fill.start
+        if recipe.fill is not None:
+            recipe.fill.learned_start()
         if recipe.is_shared and isinstance(method, Fitted):
             method.on_input().own_steps(recipe.own_steps)
         if (stopper := recipe.stopping()) is not None:

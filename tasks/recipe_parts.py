@@ -69,11 +69,15 @@ class Fill(Choices):
 
     def told(self) -> list[object]:
         """All that filled pixels depend on, as JSON has it."""
-        return [self.within, self.filler.name, asdict(self.filler), self.start and self.start.card.id]
+        start = self.learned_start()
+        return [self.within, self.filler.name, asdict(self.filler), start and start.card.id]
 
-    @property
-    def start(self) -> LearnedStart | None:
-        """What the method begins at."""
+    def learned_start(self) -> LearnedStart | None:
+        """The learned weights that the method begins from; None: random ones, or it has no network.
+
+        Raises:
+            RequestError: the method is none that fills gaps.
+        """
         method = self.filler
         return start_for(method, BUNDLED) if isinstance(method, Fitted) and method.needs_start else None
 

@@ -1,6 +1,5 @@
 """Tiles -> restored tiles with their rows of the convergence table: batches, fits, control, quality. Reads no files."""
 
-import resource
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from il_models.fitting import Fit, FitRecord, Status, fit
+from il_models.fitting import Fit, FitRecord, fit
 from il_models.nets import Nets
 from il_models.problem import Problem
 from il_models.risk import Estimate, mixture
-from tasks.adaptation import START, fit_from
+from tasks.adaptation import fit_from
 from tasks.beginning import begun_from
+from tasks.columns import fit_columns, noise_columns, valid_share
 from tasks.filling import Filled, fill_gaps
 from tasks.mixing import FAILED, share_of
-from tasks.plan import correlation_of
 from tasks.problems import Intensity, Pixels, make_problem
 from tasks.quality import control_of, estimate_of, judge, psnr_where, spread_over_noise, true_psnr
 from tasks.starts import Start
@@ -42,7 +41,8 @@ class Restored:
 class _Batch:
     """Tiles of one shape under way: result and control, in problem units and with the way back.
 
-    share: of the method in the result, one per tile; the rest is the control's. std: the method's own, if it has one.
+    share: of the method in the result, one per tile; the rest is the control's. fillings: of each tile's gaps.
+    std: the method's own, if it has one.
     """
 
     tiles: list[Tile]
@@ -52,6 +52,7 @@ class _Batch:
     result: Estimate
     control: Estimate | None
     share: Tensor
+    fillings: list[Filled | None]
     std: Tensor | None = None
 
 
@@ -98,8 +99,7 @@ def restore_both(
 
 def given_up(tile: Tile, reason: str) -> Restored:
     """A tile that cannot be restored: its measurement, and why."""
-    row = {"status": "killed", "stop_reason": reason, "steps": 0, "best_step": 0, "valid": _valid(tile)}
-    return Restored(tile, _unmeasured_as_nan(tile, tile.measured), row | {"start": "none", "seconds": 0.0})
+    return _as_measured(tile, "killed", reason)
 
 
 def _batches(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> Iterator[tuple[list[int], _Batch]]:
@@ -120,7 +120,8 @@ def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -
     done = _fit(problem, treatment, begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
     control = control_of(problem, treatment.controls) if treatment.controls else None
-    return _Batch(tiles, problem, intensity, done.records, own, control, share, done.std)
+    fillings = fill_gaps(tiles, treatment.filling, treatment.device)
+    return _Batch(tiles, problem, intensity, done.records, own, control, share, fillings, done.std)
 
 
 def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
@@ -147,15 +148,14 @@ def _restored(
     spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)
     estimates = _in_data_units(batch, batch.result)
     controls = _in_data_units(batch, batch.control) if batch.control else [None] * len(batch.tiles)
-    fillings = fill_gaps(batch.tiles, treatment.filling, treatment.device)
     found = []
     for i, (tile, record) in enumerate(zip(batch.tiles, batch.records, strict=True)):
         failed = record.status in FAILED and float(batch.share[i]) > 0  # otherwise the control's result is there
         pixels = tile.measured if failed else estimates[i]
         row = {
-            **_fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
+            **fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
             **judged[i],
-            **_noise_columns(tile),
+            **noise_columns(tile),
         }
         if record.status in FAILED and not failed:
             row["stop_reason"] = f"{record.reason.partition(';')[0]}; the control was kept"
@@ -163,7 +163,7 @@ def _restored(
         row["share"] = None if failed or batch.control is None else float(batch.share[i])
         if (twin := clean[i]) is not None:
             row |= true_psnr(tile, pixels, controls[i], twin, treatment.affine)
-        found.append(_with_gaps(Restored(tile, _unmeasured_as_nan(tile, pixels), row), fillings[i], clean[i]))
+        found.append(_with_gaps(Restored(tile, _unmeasured_as_nan(tile, pixels), row), batch.fillings[i], clean[i]))
     return found
 
 
@@ -194,54 +194,13 @@ def _owned(batch: _Batch) -> Tensor:
 
 
 def _copied(tile: Tile) -> Restored:
-    row = {"status": "skipped", "stop_reason": "nothing to restore", "steps": 0, "best_step": 0, "valid": _valid(tile)}
+    return _as_measured(tile, "skipped", "nothing to restore")
+
+
+def _as_measured(tile: Tile, status: str, reason: str) -> Restored:
+    row = {"status": status, "stop_reason": reason, "steps": 0, "best_step": 0, "valid": valid_share(tile)}
     return Restored(tile, _unmeasured_as_nan(tile, tile.measured), row | {"start": "none", "seconds": 0.0})
 
 
 def _unmeasured_as_nan(tile: Tile, pixels: Pixels) -> Pixels:
     return np.where(tile.valid, pixels, np.float32(np.nan))
-
-
-def _valid(tile: Tile) -> float:
-    return float(tile.window.valid[tile.core].mean())
-
-
-def _fit_columns(tile: Tile, record: FitRecord, start: Start | None, learned: str) -> dict[str, Any]:
-    """How the fit went: the tile's own, or where it took no steps that of its input's network."""
-    told = start.record if start is not None and record.steps == 0 and record.status == Status.DIRECT else record
-    return {
-        "valid": _valid(tile),
-        "factor": tile.entry.factor,
-        "start": start.id if start is not None else learned,
-        "rung": start.record.rung if start is not None and told.rung == START else told.rung,
-        "status": str(told.status),
-        "stop_reason": told.reason,
-        "steps": told.steps,
-        "best_step": told.best_step,
-        "first_loss": told.first_loss,
-        "best_loss": told.best_loss,
-        "last_loss": told.last_loss,
-        "curve_step": [step for step, _ in told.curve],
-        "curve_loss": [loss for _, loss in told.curve],
-        "seconds": record.seconds,
-        "peak_bytes": _peak_bytes(),
-    }
-
-
-def _noise_columns(tile: Tile) -> dict[str, float]:
-    """Of the tile's channels, in data units, at the tile's mean."""
-    survey = tile.entry.survey
-    noise = survey.noise[tile.window.channels]
-    level = [float(channel[tile.window.valid].mean()) for channel in tile.window.raw]
-    sigma = [own.variance_at(mean) ** 0.5 for own, mean in zip(noise, level, strict=True)]
-    return {
-        "noise_sigma": float(np.mean(sigma)),
-        "noise_gain": float(np.mean([own.gain for own in noise])),
-        "noise_correlation": float(max(correlation_of(noise), key=abs)),
-    }
-
-
-def _peak_bytes() -> int:
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

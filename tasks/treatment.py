@@ -85,7 +85,7 @@ def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: L
 def filling_of(recipe: Recipe) -> Filling | None:
     """How gaps are filled, or None."""
     fill = recipe.fill
-    return None if fill is None else Filling(fill.filler, fill.start, fill.within)
+    return None if fill is None else Filling(fill.filler, fill.learned_start(), fill.within)
 
 
 def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:

@@ -520,6 +520,9 @@ def test_the_shipped_catalogue_works():
         name, facts = facts_of(name, known)
         for ref in find_inputs(name, facts):
             noisy, clean = (open_input(uri, facts) for uri in (ref.uri, ref.reference))
+            finer = clean.sizes["y"] // noisy.sizes["y"]  # the twin of what is to be enlarged has the image's size
+            if finer > 1:
+                clean = clean.coarsen(y=finer, x=finer).mean()
             assert noisy.sizes == clean.sizes
             error = (noisy.astype(float) - clean).values
             assert abs(error.mean()) < 0.05 * error.std() or facts.psf  # blur carries light over the border of a crop

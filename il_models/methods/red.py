@@ -16,8 +16,8 @@ from il_models.problem import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class RegularisationByDenoising(DenoiserInTurn):
-    """Romano, Elad and Milanfar, "The little engine that could: Regularization by denoising", SIAM J. Imaging Sci. 2017,
-    by fixed-point iterations, accelerated as Reehorst and Schniter, IEEE TCI 2019, do it.
+    """Romano, Elad and Milanfar, "The little engine that could: Regularization by denoising", SIAM J. Imaging Sci.
+    2017, by fixed-point iterations, accelerated as Reehorst and Schniter, IEEE TCI 2019, do it.
 
     z_k = D(v_k-1; `level` sigma), x_k = argmin |y - A x|^2 + alpha |x - z_k|^2, and v_k is x_k and what Nesterov's
     momentum adds. alpha = `balance` / `level`^2; the first paper's own numbers for deblurring (lambda 0.02, denoiser

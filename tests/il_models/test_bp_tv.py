@@ -36,7 +36,9 @@ def test_what_was_not_measured_takes_no_part() -> None:
         for fill in (0.5, 0.6)
         for method in (BackProjectionTotalVariation(),)
     )
-    assert torch.allclose(one, other, atol=0.02)
+    apart = (one - other).abs()  # where nothing was measured the image begins with what stands there, and forgets it
+    assert float(apart.max()) < 0.05
+    assert float(apart[..., 20:, :].max()) < 0.005
 
 
 def test_the_steps_and_their_adjoint_belong_together() -> None:

@@ -17,8 +17,8 @@ from tasks.blend import blend, seams
 from tasks.catalog.facts import Facts
 from tasks.errors import InputError
 from tasks.lot_done import LotDone, heard, lot_done
+from tasks.measured import Pixels, read_box
 from tasks.plan import InputPlan, Lot
-from tasks.problems import Pixels, read_box
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.registry.pinned import pinned_start
@@ -87,7 +87,7 @@ def restore_lot(job: LotJob, restore: Restoring = restore_tiles) -> LotDone:
 def _restore(job: LotJob, restore: Restoring) -> None:
     if not ledger.is_done(job.work, job.lot.id):
         attempt = ledger.begin(job.work, job.lot.id)
-        arrays = {entry.name: open_input(entry.uri, job.facts) for entry in job.entries}
+        arrays = {entry.name: open_input(entry.uri, job.facts, entry.mask) for entry in job.entries}
         tiles = list(_tiles(job, arrays))
         references = dict(_references(job, tiles))
         with COMPUTING:
@@ -141,7 +141,7 @@ def learn_start(job: LotJob, name: str) -> None:
     treatment = job.treatment
     if not treatment.input_methods or kept_start(job.work, entry) is not None:
         return
-    windows = mosaics(entry, open_input(entry.uri, job.facts), job.recipe.seed, job.collection)
+    windows = mosaics(entry, open_input(entry.uri, job.facts, entry.mask), job.recipe.seed, job.collection)
     with COMPUTING:
         torch.set_num_threads(job.threads)
         start = input_start(windows, treatment)

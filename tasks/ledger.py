@@ -72,7 +72,10 @@ def record(work: Place, lot: str) -> LotRecord:
         if isinstance(error, FileNotFoundError):
             raise
         raise TornRecord(f"The record of lot {lot} in '{work.uri}' cannot be read ({error}); run it again.") from None
-    return LotRecord(_with_all_columns(table), {name: {int(shard): value for shard, value in by.items()} for name, by in kept.items()})
+    return LotRecord(
+        _with_all_columns(table),
+        {name: {int(shard): value for shard, value in by.items()} for name, by in kept.items()},
+    )
 
 
 def _with_all_columns(table: pa.Table) -> pa.Table:

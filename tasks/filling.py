@@ -18,8 +18,9 @@ from il_models.method import Fitted, Method
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION
 from tasks.adaptation import begun_at
+from tasks.measured import Pixels, Valid
 from tasks.mixing import FAILED
-from tasks.problems import Pixels, Valid, make_problem
+from tasks.problems import make_problem
 from tasks.registry.artifact import LearnedStart
 from tasks.rehearsal import ENOUGH, near, rehearsed
 from tasks.tiles import Tile

@@ -18,8 +18,8 @@ from tasks.blend import blend, seams
 from tasks.catalog.facts import Facts
 from tasks.errors import InputError
 from tasks.lot_done import LotDone, heard, lot_done
+from tasks.measured import Pixels, read_box
 from tasks.plan import InputPlan, Lot
-from tasks.problems import Pixels, read_box
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.registry.pinned import pinned_start
@@ -89,7 +89,7 @@ def restore_lot(job: LotJob, restore: Restoring = restore_tiles) -> LotDone:
 def _restore(job: LotJob, restore: Restoring) -> None:
     if not ledger.is_done(job.work, job.lot.id):
         attempt = ledger.begin(job.work, job.lot.id)
-        arrays = {entry.name: open_input(entry.uri, job.facts) for entry in job.entries}
+        arrays = {entry.name: open_input(entry.uri, job.facts, entry.mask) for entry in job.entries}
         tiles = list(_tiles(job, arrays))
         references = dict(_references(job, tiles))
         with COMPUTING:
@@ -145,7 +145,7 @@ def learn_start(job: LotJob, name: str) -> None:
         return
     with COMPUTING:
         torch.set_num_threads(job.threads)
-        start = _start(job, entry, open_input(entry.uri, job.facts), treatment)
+        start = _start(job, entry, open_input(entry.uri, job.facts, entry.mask), treatment)
     keep_start(job.work, entry, start, treatment)
 
 

@@ -22,8 +22,9 @@ from tasks.adapted import (
     whole_weights,
 )
 from tasks.errors import InputError
+from tasks.measured import Pixels, Valid, measured_pixels, read_box
 from tasks.plan import InputPlan
-from tasks.problems import Pixels, Valid, Window, make_problem, read_box, seed_of, valid_pixels
+from tasks.problems import Window, make_problem, seed_of
 from tasks.stores.place import Place
 from tasks.tiling import Box, Five
 from tasks.treatment import Treatment
@@ -131,13 +132,12 @@ def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: i
     The seams between them are edges that are not there in the scene: one row in 256, too few to be learned.
     """
     seed = seed_of(run_seed, collection, entry.name, f"channels {channels.start}")
-    nodata = array.attrs.get("nodata")
     raws: list[Pixels] = []
     valids: list[Valid] = []
     for round_ in range(ROUNDS):
         for box in sample_boxes(entry.grid.shape, channels, seed + round_):
             values = read_box(array, box)
-            valid = valid_pixels(values, nodata)
+            valid = measured_pixels(array, box, values)
             if valid.any():
                 raws.append(values[0, :, 0].astype(np.float32))
                 valids.append(valid[0, 0, 0])

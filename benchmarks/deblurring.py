@@ -29,7 +29,7 @@ from il_models.problem import Problem
 from tasks.adaptation import begun_at
 from tasks.registry.suited import BUNDLED, start_for
 
-METHODS = ("wiener", "richardson_lucy", "idbp", "pnp")
+METHODS = ("wiener", "richardson_lucy", "bp_tv", "idbp", "red", "pnp")
 GAINS = {"classics 1": 9.69, "classics 2": 7.88, "classics 3": 10.21, "classics 4": 5.25}  # IDBP with IRCNN, its logs
 HEADS = ("scenario", "sigma", "n", "blurred", *(f"{name} (gain)" for name in METHODS), "CPU-s", "gain in the paper")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tasks.lot_done import LotDone
-from tasks.problems import Pixels
+from tasks.measured import Pixels
 from tasks.restoration import Restored, restore_tiles
 from tasks.restore_lot import LotJob, restore_lot
 from tasks.starts import Start

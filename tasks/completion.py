@@ -14,8 +14,8 @@ from tasks.catalog.facts import Facts
 from tasks.convergence import CONVERGENCE
 from tasks.finer import finer
 from tasks.lots import inputs_of
+from tasks.measured import read_box
 from tasks.plan import InputPlan, Lot
-from tasks.problems import read_box
 from tasks.publish import Published, PublishJob, publish_input
 from tasks.readers import open_input
 from tasks.recipe import Recipe
@@ -54,6 +54,8 @@ def completion_job(run: Run, name: str, lots: list[Lot]) -> CompletionJob:
         "noise": [{**asdict(n), "source": entry.survey.noise_source} for n in entry.survey.noise],
         "stabilised": entry.stabilised,
     }
+    if entry.mask is not None:
+        provenance["mask"] = entry.mask
     return CompletionJob(
         entry, tuple(lot.id for lot in lots), request.facts, request.recipe, request.out, run.work, provenance
     )
@@ -67,7 +69,7 @@ def complete_input(job: CompletionJob) -> Published:
         InputError, OSError: the input cannot be read again, or the image not written.
     """
     rows, checksums = _records(job)
-    array = finer(open_input(job.entry.uri, job.facts), job.entry.factor)
+    array = finer(open_input(job.entry.uri, job.facts, job.entry.mask), job.entry.factor)
     start = sorted(set(rows.column("start").to_pylist()) - {"none", None})
     try:
         return publish_input(

@@ -7,7 +7,8 @@ import torch
 
 from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, Subsample
 from il_models.methods import known_methods
-from tasks.catalog.facts import Facts, GaussianPsf, PsfPlanes
+from tasks.catalog.companions import GaussianPsf, PsfPlanes
+from tasks.catalog.facts import Facts
 from tasks.errors import InputError, RequestError
 from tasks.psf import psf_from_file, psf_of_width
 from tasks.recipe import Recipe

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from tasks.catalog.inputs import InputRef
-from tasks.catalog.listing import expand, fingerprint
+from tasks.catalog.inputs import InputRef, stamp_of
 from tasks.catalog.locations import connect, scheme, split_variable
 from tasks.errors import RequestError
 from tasks.standing import Standing
@@ -23,7 +22,7 @@ def put_off(found: Standing, quiet: float) -> Standing:
         found: how things stand.
         quiet: seconds for which an input must not have been written to; 0 puts off nothing.
     """
-    ages = {ref.name: _age(ref.uri) for ref in found.left} if quiet else {}
+    ages = {ref.name: _age(ref) for ref in found.left} if quiet else {}
     late = {name: age for name, age in ages.items() if age is not None and age < quiet}
     told = {
         name: f"written to {age:.0f} s before the run looked, and {quiet:g} s are asked for"
@@ -45,21 +44,21 @@ def excused(refs: Iterable[InputRef], failed: Iterable[str]) -> dict[str, str]:
 
 def _change(ref: InputRef) -> str:
     try:
-        now = fingerprint(expand(ref.uri)[0])
+        now = stamp_of(ref.uri, ref.mask)
     except RequestError:
         return f"'{ref.uri}' went away while the run was under way"
     return "" if now == ref.fingerprint else f"'{ref.uri}' was written to while the run was under way"
 
 
-def _age(uri: str) -> float | None:
-    """Seconds since an input was written to; None where nobody knows, or where its clock is ahead of ours."""
-    store, _ = split_variable(uri)
+def _age(ref: InputRef) -> float | None:
+    """Seconds since an input, or its mask, was written to; None where nobody knows, or its clock is ahead of ours."""
+    places = [split_variable(uri)[0] for uri in (ref.uri, ref.mask) if uri is not None]
     try:
-        written = _local_time(store) if scheme(store) == "" else _remote_time(store)
+        written = [_local_time(place) if scheme(place) == "" else _remote_time(place) for place in places]
     except (OSError, RequestError):
         return None
-    age = None if written is None else time.time() - written
-    return None if age is None or age < 0 else age
+    age = min((time.time() - moment for moment in written if moment is not None), default=-1.0)
+    return None if age < 0 else age
 
 
 def _local_time(path: str) -> float:

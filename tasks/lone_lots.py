@@ -11,7 +11,7 @@ import torch
 from tasks import ledger
 from tasks.alone import Died, alone
 from tasks.lot_done import LotDone
-from tasks.problems import Pixels
+from tasks.measured import Pixels
 from tasks.restoration import Restored, given_up, restore_tiles
 from tasks.restore_lot import COMPUTING, LotJob, learn_start, restore_lot
 from tasks.starts import Start

@@ -85,6 +85,7 @@ class InputPlan:
     stabilised: bool  # whether the noise depends on the signal so much that it is stabilised, speckle by the logarithm
     reference: str | None = None  # URI of the clean twin
     factor: int = 1  # pixels of the image per measured one, along y and x
+    mask: str | None = None  # URI of what says which pixels were not measured
 
     @property
     def image_grid(self) -> TileGrid:

@@ -38,6 +38,7 @@ def plan_input(
         stabilised=instrument is None and _is_stabilised(request.recipe, method, survey),
         reference=ref.reference,
         factor=request.recipe.factor,
+        mask=ref.mask,
     )
 
 

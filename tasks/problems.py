@@ -3,11 +3,9 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,16 +15,10 @@ from il_models.method import Method
 from il_models.noise import Affine, Anscombe, Logarithm, Noise, Stabiliser
 from il_models.problem import Problem
 from tasks.instrument import Instrument
+from tasks.measured import Pixels, Valid
 from tasks.plan import InputPlan, correlation_of
-from tasks.readers._window import window_of
-from tasks.tiling import AXES, Box
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 LEAST = 0.001  # of the scale: what rounding adds to eight bits; an enlarged image need not agree to less than that
-Pixels = NDArray[np.float32]
-Valid = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -66,41 +58,6 @@ class Intensity:
     def take(self, index: Tensor) -> "Intensity":
         """That of some of the tiles."""
         return Intensity(self.transform.take(index), self.offset[index], self.scale[index])
-
-
-def read_box(array: "xr.DataArray", box: Box) -> NDArray[np.generic]:
-    """Raw pixels of a box, 5-D over t, c, z, y, x; axes that the input does not have are of size 1.
-
-    The dask scheduler is named, for inside a Dask worker the default would hand the reading back to the cluster.
-    """
-    index = {axis: part for axis, part in zip(AXES, box.slices, strict=True) if axis in array.dims}
-    window = window_of(array)
-    if window is not None:
-        return window[tuple(index[str(axis)] for axis in array.dims)].reshape(box.shape)
-    values = np.asarray(array.isel(index).data.compute(scheduler="synchronous"))
-    return values.reshape(box.shape)
-
-
-def valid_pixels(raw: NDArray[np.generic], nodata: float | None, joint: bool = True) -> Valid:
-    """Where all channels were measured: finite and not nodata. (t, c, z, y, x) -> (t, 1, z, y, x).
-
-    Args:
-        joint: if not, each channel for itself, (t, c, z, y, x).
-    """
-    measured = np.isfinite(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
-    if nodata is not None and _can_hold(raw.dtype, nodata):
-        measured &= raw != np.asarray(nodata).astype(raw.dtype)
-    return np.asarray(measured.all(axis=1, keepdims=True)) if joint else measured
-
-
-def _can_hold(dtype: np.dtype, value: float) -> bool:
-    """A tag such as -9999 on unsigned pixels marks nothing; cast, it would mark 55537."""
-    if not np.isfinite(value):
-        return False
-    if dtype.kind == "f":
-        return True
-    limits = np.iinfo(dtype)
-    return float(value).is_integer() and limits.min <= value <= limits.max
 
 
 def seed_of(run_seed: int, collection: str, name: str, place: str) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.blend import Pixels, join
+from tasks.measured import measured_pixels
 from tasks.plan import InputPlan
-from tasks.problems import valid_pixels
 from tasks.stores.encoding import ROOT_DOCUMENTS, Documents, array_document, open_stored, root_documents, shard_objects
 from tasks.stores.geozarr import FILLED, IMAGE, VERDICT, geo_documents, verdict_dims
 from tasks.stores.image_facts import ImageFacts, image_facts
@@ -162,7 +162,7 @@ def _write_origins(job: PublishJob, read: Reading, facts: ImageFacts, documents:
     shapes = [facts.verdict_shape(shape) for shape in facts.levels]
     for box in boxes(shapes[0], facts.shards(shapes[0] if facts.layout == "ngff" else facts.shape)):
         wide = _all_channels(box, facts) if facts.joint else box
-        valid = valid_pixels(job.read_source(wide), job.source.attrs.get("nodata"), facts.joint)
+        valid = measured_pixels(job.source, wide, job.read_source(wide), facts.joint)
         _write_block(site, paths[0], documents, dims, box, origin_pixels(join(job.input.image_grid, wide, read), valid))
     for path, before, larger, shape in zip(paths[1:], paths, shapes, shapes[1:], strict=False):
         codes = open_stored(site, before)

@@ -18,7 +18,7 @@ from il_models.method import Direct, Fitted, Method
 from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate, best_share, held_out, mixture, probed, sure
-from tasks.problems import Pixels
+from tasks.measured import Pixels
 from tasks.tiles import Tile
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks import ledger
+from tasks.catalog.companions import PsfPlanes
 from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
-from tasks.catalog.facts import PsfPlanes
 from tasks.errors import RequestError
 from tasks.plan import PIXELS_VERSION, PLAN
 from tasks.recipe import Recipe
@@ -115,7 +115,9 @@ def _as_begun(request: Request) -> Request:
 
 def _key(collection: str, facts: Facts, recipe: Recipe, start: str | None) -> str:
     unseen = _TOLD_ONLY if isinstance(facts.psf, PsfPlanes) else _TOLD_ONLY | {"psf"}  # of a method that looks at none
-    told = facts.model_dump(mode="json", exclude=unseen)
+    told = facts.model_dump(mode="json", exclude=unseen | {"mask"})
+    if facts.mask is not None:  # where it lies is the inputs' affair
+        told["mask"] = facts.mask.model_dump(mode="json", exclude={"source"})
     return _digest([collection, told, recipe.digest(start), PIXELS_VERSION])
 
 

@@ -17,8 +17,9 @@ from tasks.adaptation import fit_from
 from tasks.beginning import begun_from
 from tasks.columns import fit_columns, noise_columns, valid_share
 from tasks.filling import Filled, fill_gaps
+from tasks.measured import Pixels
 from tasks.mixing import FAILED, share_of
-from tasks.problems import Intensity, Pixels, make_problem
+from tasks.problems import Intensity, make_problem
 from tasks.quality import control_of, estimate_of, judge, psnr_where, spread_over_noise, true_psnr
 from tasks.starts import Start
 from tasks.tiles import Tile

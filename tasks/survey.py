@@ -12,8 +12,9 @@ from il_models.noise import estimate_noise, looks_of
 from tasks.catalog.facts import Facts, SpeckleNoise
 from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
+from tasks.measured import Valid, measured_pixels, read_box
 from tasks.plan import ChannelNoise, Speckle, Survey
-from tasks.problems import Valid, read_box, seed_of, valid_pixels
+from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.tiling import AXES, Box, Five
 
@@ -46,7 +47,7 @@ def survey_refs(collection: str, facts: Facts, refs: Iterable[InputRef]) -> list
 
 def _surveyed(collection: str, facts: Facts, ref: InputRef) -> Surveyed:
     try:
-        array = open_input(ref.uri, facts)
+        array = open_input(ref.uri, facts, ref.mask)
         found = survey_input(array, facts, seed_of(0, collection, ref.name, "survey"))
     except InputError as error:
         return Surveyed(ref, reason=str(error))
@@ -94,9 +95,10 @@ def sampled_windows(array: "xr.DataArray", seed: int) -> tuple[NDArray[np.float3
     for plane in planes:
         i, j = divmod(int(plane), z)
         top, left = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
-        values = read_box(array, Box((i, 0, j, top, left), (i + 1, c, j + 1, top + h, left + w)))
+        box = Box((i, 0, j, top, left), (i + 1, c, j + 1, top + h, left + w))
+        values = read_box(array, box)
         raws.append(values[0, :, 0].astype(np.float32))
-        valids.append(valid_pixels(values, array.attrs.get("nodata"))[0, 0, 0])
+        valids.append(measured_pixels(array, box, values)[0, 0, 0])
     return np.stack(raws), np.stack(valids)
 
 

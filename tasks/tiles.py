@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.measured import Pixels, Valid, measured_pixels, read_box
 from tasks.plan import InputPlan
-from tasks.problems import Pixels, Valid, Window, read_box, seed_of, valid_pixels
+from tasks.problems import Window, seed_of
 from tasks.tiling import Box, TileGrid
 
 if TYPE_CHECKING:
@@ -66,15 +67,15 @@ def read_tiles(
     grid = entry.grid
     box = _hull([grid.tile_window(tile) for tile in tiles])
     values = read_box(array, box)
-    nodata = array.attrs.get("nodata")
+    measured = measured_pixels(array, box, values, joint=False)
     for tile in tiles:
         window, core = grid.tile_window(tile), grid.tile_core(tile)
-        part = values[window.within(box)]
+        part = window.within(box)
         seen = Window(
             entry=entry,
             channels=slice(window.start[1], window.stop[1]),
-            raw=part[0, :, 0].astype(np.float32),
-            valid=valid_pixels(part, nodata)[0, 0, 0],
+            raw=values[part][0, :, 0].astype(np.float32),
+            valid=np.asarray(measured[part].all(axis=1))[0, 0],
             seed=seed_of(run_seed, collection, entry.name, f"tile {tile}"),
         )
         rows, columns = core.within(window)[3:]

@@ -13,14 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from tasks.catalog.facts import Facts
-from tasks.catalog.inputs import InputRef
-from tasks.catalog.listing import expand, fingerprint
+from tasks.catalog.inputs import InputRef, stamp_of
 from tasks.convergence import CONVERGENCE
 from tasks.errors import InputError, RequestError
 from tasks.finer import finer
+from tasks.measured import read_box
 from tasks.plan import InputPlan
 from tasks.planning import plan_input
-from tasks.problems import read_box
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.registry.loading import load_start
@@ -100,7 +99,7 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
     facts, recipe = Facts.model_validate(told["facts"]), Recipe.model_validate(told["recipe"])
     collection = str(told["collection"])
     entry = _entry(out, name, told, facts, recipe)
-    array = open_input(entry.uri, facts)
+    array = open_input(entry.uri, facts, entry.mask)
     source, grid = finer(array, entry.factor), entry.image_grid
     learned = told.get("learned_start")  # images of pixels version 3 do not say
     start = load_start(str(learned)) if learned else recipe.learned_start()
@@ -124,11 +123,11 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
 
 def _entry(out: Place, name: str, told: dict[str, Any], facts: Facts, recipe: Recipe) -> InputPlan:
     """The input as its plan had it, made again from the facts and the recipe."""
-    uri = str(told["input"])
-    stamp = fingerprint(expand(uri)[0])
+    uri, mask = str(told["input"]), told.get("mask")
+    stamp = stamp_of(uri, mask)
     if stamp != told["fingerprint"]:
         raise InputError(f"'{uri}' changed since '{name}' was restored from it; restore it again.")
-    ref = InputRef(name, uri, stamp)
+    ref = InputRef(name, uri, stamp, mask=mask)
     (surveyed,) = survey_refs(str(told["collection"]), facts, [ref])
     if surveyed.survey is None:
         raise InputError(surveyed.reason)

@@ -9,17 +9,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tasks.catalog.facts import (
-    CameraNoise,
-    Fact,
-    Facts,
-    GaussianNoise,
-    KnownNone,
-    Location,
-    PixelSize,
-    Reference,
-    SpeckleNoise,
-)
+from tasks.catalog.companions import PixelMask, Reference
+from tasks.catalog.fact import Fact, Location
+from tasks.catalog.facts import CameraNoise, Facts, GaussianNoise, KnownNone, PixelSize, SpeckleNoise
 from tasks.catalog.inputs import InputRef, find_inputs, sources
 from tasks.catalog.listing import is_path
 from tasks.catalog.locations import plain, scheme
@@ -47,7 +39,7 @@ _KINDS: dict[str, type[Fact]] = {
     "none": KnownNone,
 }
 _PLAIN = {"tuple_type": "expected a list", "string_type": "expected a text"}
-_INNER: dict[str, type[Fact]] = {"pixel_size": PixelSize, "reference": Reference}
+_INNER: dict[str, type[Fact]] = {"pixel_size": PixelSize, "reference": Reference, "mask": PixelMask}
 
 
 def shipped_catalog_path() -> Path:
@@ -175,9 +167,9 @@ def _resolved(facts: Facts, folder: Path) -> Facts:
     changes: dict[str, Any] = {"source": _absolute(facts.source, folder)}
     if isinstance(facts.psf, str):
         changes["psf"] = _absolute(facts.psf, folder)
-    if facts.reference is not None:
-        twins = _absolute(facts.reference.source, folder)
-        changes["reference"] = facts.reference.model_copy(update={"source": twins})
+    for key, beside in (("reference", facts.reference), ("mask", facts.mask)):
+        if beside is not None:
+            changes[key] = beside.model_copy(update={"source": _absolute(beside.source, folder)})
     return facts.model_copy(update=changes)
 
 
@@ -194,6 +186,7 @@ def _check_variables(what: str, facts: Facts) -> None:
         ("source", facts.source),
         ("psf", facts.psf if isinstance(facts.psf, str) else ""),
         ("reference", (facts.reference and facts.reference.source) or ""),
+        ("mask", (facts.mask and facts.mask.source) or ""),
     ]
     for key, location in places:
         for one in sources(location):

@@ -5,14 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
+from tasks.catalog.companions import PixelMask, Psf, Reference, psf_told
+from tasks.catalog.fact import Fact, Location, location
 from tasks.errors import nearest
 
 AXIS_LETTERS = "tczyx"
 NOISE_KINDS = ("estimate", "gaussian", "camera", "speckle", "none")
-
-Location = str | tuple[str, ...]
 
 
 @cache
@@ -20,13 +20,6 @@ def reader_names() -> tuple[str, ...]:
     """The readers by name, which are the files of their folder; none of them is imported."""
     modules = pkgutil.iter_modules([str(Path(__file__).parents[1] / "readers")])
     return tuple(sorted(module.name for module in modules if not module.name.startswith("_")))
-
-
-class Fact(BaseModel):
-    """Base of all facts: they never change, and a key that nobody knows is an error."""
-
-    # JSON has no NaN, and a nodata value often is one.
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class PixelSize(Fact):
@@ -120,43 +113,6 @@ Noise = Annotated[
 ]
 
 
-class GaussianPsf(Fact):
-    """A point spread function of Gaussian shape."""
-
-    kind: Literal["gaussian"]
-    fwhm: float = Field(gt=0, le=50, description="Full width at half maximum, in pixels of the images.")
-
-
-class PsfPlanes(Fact):
-    """The pixels of a point spread function, as they were read: one plane for all channels, or one per channel."""
-
-    values: tuple[tuple[tuple[float, ...], ...], ...] = Field(description="By channel (or one), row and column; sum 1.")
-
-
-Psf = GaussianPsf | PsfPlanes | str
-
-
-class Reference(Fact):
-    """Clean twins of the inputs, for measuring how good a restoration is. Never used for restoring.
-
-    Pairing: where names agree (path below the pattern's fixed part, without extension), an input gets the twin of its
-    name, and inputs without one go without. Where no name agrees, a single twin serves all inputs, and as many twins as
-    inputs pair in order. Anything else is an error.
-    """
-
-    source: Location = Field(description="Path, glob or URI of the clean twins, or a list of them.")
-    match: Literal["none", "affine"] = Field(
-        default="none",
-        description="affine: capture and twin do not share an intensity scale, so gain and offset are fitted before "
-        "they are compared. none: they share it.",
-    )
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _is_location(cls, value: Any) -> Any:
-        return location(value)
-
-
 class Facts(Fact):
     """One collection of the catalogue: many inputs of one kind."""
 
@@ -191,6 +147,10 @@ class Facts(Fact):
     crs: str | None = Field(
         default=None, description="Coordinate reference system, e.g. 'EPSG:32633'; normally read from the file."
     )
+    mask: PixelMask | None = Field(
+        default=None,
+        description="Masks beside the images: pixels that were not measured (clouds, dead pixels).",
+    )
     reference: Reference | None = Field(default=None, description="Clean twins to compare with.")
     licence: str | None = Field(default=None, description="Terms under which the data may be used.")
 
@@ -221,29 +181,9 @@ class Facts(Fact):
     @field_validator("psf", mode="before")
     @classmethod
     def _is_psf(cls, value: Any) -> Any:
-        """One sentence instead of one per member of the union."""
-        if not isinstance(value, dict):
-            if value is not None and not isinstance(value, str | Fact):
-                raise ValueError("expected a path or URI, or {kind: gaussian, fwhm: PIXELS}")
-            return value
-        if "values" in value:
-            return PsfPlanes.model_validate(value)
-        width = value.get("fwhm")
-        if set(value) != {"kind", "fwhm"} or value["kind"] != "gaussian" or not isinstance(width, int | float):
-            raise ValueError("expected a path or URI, or {kind: gaussian, fwhm: PIXELS}")
-        if not 0 < width <= 50:
-            raise ValueError(f"fwhm = {width} px: expected more than 0 and at most 50")
-        return GaussianPsf(kind="gaussian", fwhm=width)
+        return psf_told(value)
 
     @field_validator("noise", mode="before")
     @classmethod
     def _bare_none(cls, value: Any) -> Any:
         return {"kind": "none"} if value == "none" else value
-
-
-def location(value: Any) -> Any:
-    """One sentence instead of one per member of the union."""
-    entries = value if isinstance(value, (list, tuple)) else [value]
-    if not entries or not all(isinstance(entry, str) and entry.strip() for entry in entries):
-        raise ValueError("expected a path, glob or URI, or a list of them")
-    return value

@@ -1,9 +1,10 @@
-"""The inputs of a collection: found by listing, named, stamped, and paired with their clean twins."""
+"""The inputs of a collection: found by listing, named, stamped, and paired with what lies beside them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tasks.catalog.facts import Facts, Location
+from tasks.catalog.fact import Location
+from tasks.catalog.facts import Facts
 from tasks.catalog.listing import Entry, expand, fingerprint
 from tasks.catalog.locations import file_name, suffix
 from tasks.catalog.naming import safe_names, stems
@@ -12,12 +13,16 @@ from tasks.errors import RequestError
 
 @dataclass(frozen=True)
 class InputRef:
-    """One input. name: safe as a relative path, unique in its collection. reference: URI of its clean twin."""
+    """One input. name: safe as a relative path, unique in its collection.
+
+    reference: URI of its clean twin. mask: URI of what says which of its pixels were not measured.
+    """
 
     name: str
     uri: str
-    fingerprint: str  # another one after the file was changed
+    fingerprint: str  # another one after the file, or its mask, was changed
     reference: str | None = None
+    mask: str | None = None
 
 
 def find_inputs(name: str, facts: Facts) -> list[InputRef]:
@@ -26,21 +31,42 @@ def find_inputs(name: str, facts: Facts) -> list[InputRef]:
     Files that no reader knows by name are left out, unless the facts name a reader.
 
     Raises RequestError where a source stands for nothing, cannot be listed or holds no readable file, and where the
-    references do not pair.
+    references or masks do not pair.
     """
-    entries = _entries(f"Collection '{name}': source", facts.source, facts)
-    twins = [] if facts.reference is None else _twins(name, entries, facts)
+    entries = _entries(f"Collection '{name}': source", facts.source, facts.reader)
+    twins, masks = (
+        [None] * len(entries) if beside is None else _paired(name, what, entries, beside.source)
+        for what, beside in (("reference", facts.reference), ("mask", facts.mask))
+    )
     names = _names(entries)
     return [
-        InputRef(own, entry.uri, fingerprint(entry), twin)
-        for own, entry, twin in zip(names, entries, twins or [None] * len(entries), strict=True)
+        InputRef(
+            own,
+            entry.uri,
+            _stamp(entry, mask),
+            None if twin is None else twin.uri,
+            None if mask is None else mask.uri,
+        )
+        for own, entry, twin, mask in zip(names, entries, twins, masks, strict=True)
     ]
 
 
-def _entries(what: str, source: Location, facts: Facts) -> list[Entry]:
+def stamp_of(uri: str, mask: str | None = None) -> str:
+    """The fingerprint of an input as it is now, in which that of its mask takes part.
+
+    Raises RequestError where one of them is gone, or cannot be listed.
+    """
+    return _stamp(expand(uri)[0], None if mask is None else expand(mask)[0])
+
+
+def _stamp(entry: Entry, mask: Entry | None) -> str:
+    return fingerprint(entry) + ("" if mask is None else f"+{fingerprint(mask)}")
+
+
+def _entries(what: str, source: Location, reader: str | None = None) -> list[Entry]:
     from tasks.readers import readable
 
-    wanted: Callable[[str], bool] = readable if facts.reader is None else lambda _: True
+    wanted: Callable[[str], bool] = readable if reader is None else lambda _: True
     found: dict[str, Entry] = {}
     for one in sources(source):
         try:
@@ -64,25 +90,25 @@ def _names(entries: Sequence[Entry]) -> list[str]:
     return safe_names([entry.name for entry in entries], [entry.uri for entry in entries])
 
 
-def _twins(name: str, entries: Sequence[Entry], facts: Facts) -> list[str | None]:
-    assert facts.reference is not None
-    clean = _entries(f"Collection '{name}': reference.source", facts.reference.source, facts)
-    paired = _by_name(entries, clean)
+def _paired(name: str, what: str, entries: Sequence[Entry], source: Location) -> Sequence[Entry | None]:
+    """For each input the file that belongs to it: of the same name, the only one, or that in the same place."""
+    beside = _entries(f"Collection '{name}': {what}.source", source)
+    paired = _by_name(entries, beside)
     if any(paired):
         return paired
-    if len(clean) == 1:
-        return [clean[0].uri] * len(entries)
-    if len(clean) == len(entries):
-        return [twin.uri for twin in clean]
+    if len(beside) == 1:
+        return beside * len(entries)
+    if len(beside) == len(entries):
+        return beside
     raise RequestError(
-        f"Collection '{name}': {len(entries)} inputs and {len(clean)} references do not pair; give both the same "
-        "names, one reference for all, or as many references as inputs, in the same order."
+        f"Collection '{name}': {len(entries)} inputs and {len(beside)} {what}s do not pair; give both the same "
+        f"names, one {what} for all, or as many {what}s as inputs, in the same order."
     )
 
 
-def _by_name(entries: Sequence[Entry], clean: Sequence[Entry]) -> list[str | None]:
-    """URI of the twin of the same name; several exposures of one field share the twin of their field."""
-    names = {name: entry.uri for name, entry in zip(_names(clean), clean, strict=True)}
+def _by_name(entries: Sequence[Entry], beside: Sequence[Entry]) -> list[Entry | None]:
+    """The file of the same name; several exposures of one field share that of their field."""
+    names = dict(zip(_names(beside), beside, strict=True))
     fields = stems([entry.name for entry in entries])
     return [names.get(own, names.get(field)) for own, field in zip(_names(entries), fields, strict=True)]
 

@@ -13,7 +13,7 @@ from tasks.comparison.pictures import Column, contact_sheet, speed_plot, words_o
 from tasks.comparison.ranking import Ranked, ranking, ranks_by
 from tasks.comparison.subjects import Subject
 from tasks.comparison.trial import ALONE, MEASUREMENT, MIXED, REFERENCE, Trial, measured
-from tasks.problems import Pixels
+from tasks.measured import Pixels
 from tasks.report.words import decibel, number
 
 TABLE, RANKING, PLOT, SHEET, PAGE = "trials.parquet", "ranking.csv", "quality_and_time.png", "sheet.png", "compare.html"

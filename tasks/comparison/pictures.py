@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from tasks.comparison.ranking import Ranked
-from tasks.problems import Pixels
+from tasks.measured import Pixels
 from tasks.report.pictures import contrast, stretched
 
 SIDE = 224  # px of a place that are shown, from its middle

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from il_models.metrics import affine_match, psnr
-from tasks.problems import Pixels, Valid
+from tasks.measured import Pixels, Valid
 
 WINDOW = 11  # px of the Gaussian window of SSIM, sigma 1.5
 

@@ -14,8 +14,9 @@ from tasks.comparison.challenge import Challenge
 from tasks.comparison.spoiling import Spoiling, spoiled
 from tasks.errors import InputError
 from tasks.grids import grid_for
+from tasks.measured import measured_pixels, read_box
 from tasks.plan import Survey
-from tasks.problems import read_box, seed_of, valid_pixels
+from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.survey import SCALE_PERCENTILES, sampled_windows, survey_input
@@ -59,7 +60,7 @@ def look(challenge: Challenge, ref: InputRef) -> Subject:
     """Survey an input and choose its tiles; one that cannot be read is told with its reason."""
     facts = challenge.facts
     if challenge.spoiling is not None:
-        facts = facts.model_copy(update={"noise": "estimate"})  # what is known of the input's is not true of this
+        facts = challenge.spoiling.facts(facts)
     blank = Subject(challenge.collection, facts, ref, challenge.spoiling)
     try:
         return _seen(blank, challenge)
@@ -71,7 +72,7 @@ def look(challenge: Challenge, ref: InputRef) -> Subject:
 def open_measurement(subject: Subject) -> "xr.DataArray":
     """What contenders restore: the input, or its reference spoiled."""
     if subject.spoiling is None:
-        return open_input(subject.ref.uri, subject.facts)
+        return open_input(subject.ref.uri, subject.facts, subject.ref.mask)
     clean = open_reference(subject)
     low, full = _full_scale(clean, subject)
     return spoiled(clean, subject.spoiling, low, full, _seed(subject, str(subject.spoiling)))
@@ -85,7 +86,8 @@ def open_reference(subject: Subject) -> "xr.DataArray":
     """
     if subject.reference is None:
         raise InputError(f"'{subject.ref.name}' has no reference.")
-    return open_input(subject.reference, Facts(title="reference", source=subject.reference, axes=subject.facts.axes))
+    own = Facts(title="reference", source=subject.reference, axes=subject.facts.axes, mask=subject.facts.mask)
+    return open_input(subject.reference, own, subject.ref.mask)
 
 
 def chosen(textures: list[float], count: int) -> list[int]:
@@ -140,7 +142,7 @@ def _places(
     for number in tried:
         box = grid.tile_core(number)
         values = read_box(array, box)
-        valid = valid_pixels(values, array.attrs.get("nodata"))[0, 0, 0]
+        valid = measured_pixels(array, box, values)[0, 0, 0]
         if valid.mean() < 0.5 or np.ptp(values[0, :, 0][:, valid]) == 0:
             continue
         raw = np.where(valid, values[0, :, 0], values[0, :, 0][:, valid].mean(1)[:, None, None]).astype(np.float32)

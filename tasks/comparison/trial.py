@@ -11,9 +11,9 @@ from il_models.risk import RESOLUTION
 from tasks.comparison.contenders import Contender
 from tasks.comparison.scores import scores
 from tasks.comparison.subjects import Subject, open_measurement, open_reference
+from tasks.measured import Pixels, Valid, measured_pixels, read_box
 from tasks.plan import InputPlan
 from tasks.planning import plan_input
-from tasks.problems import Pixels, Valid, read_box, valid_pixels
 from tasks.requests import Request
 from tasks.restoration import Restored, restore_both
 from tasks.starts import Start, input_start, mosaics
@@ -202,4 +202,4 @@ def _window(array: "xr.DataArray", box: Box) -> Pixels:
 
 
 def _valid(array: "xr.DataArray", box: Box) -> Valid:
-    return valid_pixels(read_box(array, box), array.attrs.get("nodata"))[0, 0, 0]
+    return measured_pixels(array, box, read_box(array, box))[0, 0, 0]

@@ -15,8 +15,9 @@ from tasks.catalog.facts import Facts, KnownNone
 from tasks.catalog.inputs import InputRef, find_inputs
 from tasks.errors import InputError, RequestError
 from tasks.learning.material import Measured
+from tasks.measured import measured_pixels, read_box
 from tasks.plan import ChannelNoise, Survey
-from tasks.problems import read_box, seed_of, valid_pixels
+from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.registry.card import TrainingInput
 from tasks.survey import survey_input
@@ -104,12 +105,12 @@ def _read(source: Source, ref: InputRef, values: int, together: bool) -> list[Un
 def _opened(source: Source, ref: InputRef) -> tuple["xr.DataArray", Survey | None]:
     """The array to learn from, and the survey of a noisy one."""
     if not source.is_clean:
-        array = open_input(ref.uri, source.facts)
+        array = open_input(ref.uri, source.facts, ref.mask)
         survey = survey_input(array, source.facts, seed_of(0, source.collection, ref.name, "survey"))
         _require_white(ref, survey)
         return array, survey
     if isinstance(source.facts.noise, KnownNone) or ref.reference is None:
-        return open_input(ref.uri, source.facts), None
+        return open_input(ref.uri, source.facts, ref.mask), None
     return open_input(ref.reference, Facts(title="reference", source=ref.reference, axes=source.facts.axes)), None
 
 
@@ -141,7 +142,7 @@ def _windows(array: "xr.DataArray", values: int, seed: int) -> Iterator[tuple[st
         i, j, row, column = (int(part) for part in np.unravel_index(number, grid))
         box = Box((i, 0, j, row * h, column * w), (i + 1, c, j + 1, (row + 1) * h, (column + 1) * w))
         raw = read_box(array, box)
-        if valid_pixels(raw, array.attrs.get("nodata")).all() and np.ptp(raw) > 0:
+        if measured_pixels(array, box, raw).all() and np.ptp(raw) > 0:
             yield f"{row * h},{column * w}", raw[0, :, 0]
             wanted -= 1
         if wanted == 0:

@@ -61,7 +61,7 @@ def reader_for(uri: str, facts: Facts) -> str:
     return name
 
 
-def open_input(uri: str, facts: Facts) -> "xr.DataArray":
+def open_input(uri: str, facts: Facts, mask: str | None = None) -> "xr.DataArray":
     """An input as a lazy image: nothing of its pixels is read before a window of it is computed.
 
     Dimensions are some of t, c, z, y, x, in that order, y and x always among them. Values are as stored: whole or real
@@ -74,10 +74,17 @@ def open_input(uri: str, facts: Facts) -> "xr.DataArray":
         source_chunks: by dimension, the smallest piece that can be read by itself.
         notes: what was left out or changed on reading, as sentences.
 
+    Args:
+        mask: URI of the input's mask, which becomes the coordinate `mask`, lazy as well: tasks/measured.py reads it.
+
     Raises InputError, in one sentence, where the file is missing, broken, not supported or not as the facts say; also
     while pixels are computed, where only they are broken.
     """
     from tasks.catalog.locations import check_there
+    from tasks.readers._masked import with_mask
 
     check_there(split_variable(uri)[0])
-    return known_readers()[reader_for(uri, facts)].open(uri, facts)
+    image = known_readers()[reader_for(uri, facts)].open(uri, facts)
+    if mask is None or facts.mask is None:
+        return image
+    return with_mask(image, open_input(mask, Facts(title="mask", source=mask)), mask, facts.mask)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.catalog.facts import Facts
-from tasks.catalog.listing import expand, fingerprint
+from tasks.catalog.inputs import stamp_of
 from tasks.errors import InputError
 from tasks.finer import finer
+from tasks.readers._masked import MASK, said_measured
 from tasks.stores.encoding import axis_names, open_stored, root_attributes
 from tasks.stores.geozarr import IMAGE
 from tasks.stores.place import Place
@@ -127,12 +128,11 @@ def open_source(image: PublishedImage) -> "xr.DataArray":
     """
     from tasks.readers import open_input
 
-    uri = str(image.said.get("input"))
+    uri, mask = str(image.said.get("input")), image.said.get("mask")
     try:
-        stamps = [fingerprint(entry) for entry in expand(uri)]
-        if image.said.get("fingerprint") not in (None, *stamps):
+        if image.said.get("fingerprint") not in (None, stamp_of(uri, mask)):
             raise InputError(f"'{uri}' has changed since it was restored.")
-        return finer(open_input(uri, Facts.model_validate(image.said.get("facts"))), image.factor)
+        return finer(open_input(uri, Facts.model_validate(image.said.get("facts")), mask), image.factor)
     except InputError:
         raise
     except (ValueError, OSError) as error:
@@ -149,8 +149,14 @@ def source_window(
     """
     index = {"t": place.get("t", 0), "c": list(channels), "z": place.get("z", 0), "y": rows, "x": columns}
     own = {axis: index[axis] for axis in AXES if axis in source.dims}
-    values = np.asarray(source.isel(own).data.compute(scheduler="synchronous"))
-    return _measured(values.reshape(len(channels), *values.shape[-2:]), source.attrs.get("nodata"))
+    part = source.isel(own)
+    values = np.asarray(part.data.compute(scheduler="synchronous"))
+    found = _measured(values.reshape(len(channels), *values.shape[-2:]), source.attrs.get("nodata"))
+    if MASK in part.coords:
+        mask = part.coords[MASK]
+        seen = said_measured(mask, np.asarray(mask.data.compute(scheduler="synchronous")))
+        found[np.broadcast_to(~seen, found.shape)] = np.nan
+    return found
 
 
 def _ngff(ome: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:

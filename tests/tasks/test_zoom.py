@@ -20,7 +20,8 @@ from contracts.publishing import scene as published_scene
 
 from il_models.degradations import Downsample, gaussian_psf
 from il_models.resampling import resized
-from tasks.catalog.facts import Facts, GaussianPsf
+from tasks.catalog.companions import GaussianPsf
+from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
 from tasks.finer import finer
 from tasks.instrument import border_of, instrument_of

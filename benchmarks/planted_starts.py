@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.images import DATA, gaussian_problem, noisy, pairs, stabilised_problem
-from benchmarks.starts import CONTROLS, LADDER, Mixed, lattice, mixed_tile, padded, tiles_of
+from benchmarks.starts import CONTROLS, LADDER, Mixed, Place, lattice, mixed_tile, padded, tiles_of
 from benchmarks.table import write_table
 from il_models.meta.corruption import Corrupted
 from il_models.meta.joint import joint
@@ -204,11 +204,13 @@ def through_default(sample: Sample, weights: Weights, kept: Path | None = None) 
         mixed = mixed_tile(tile, nets)
         result[core], control[core] = mixed.result.x[within], mixed.control.x[within]
         told.append((core, mixed.share, _verdict(tile, mixed)))
-    ways = [[errors(x) for x in (result, control)] for errors in (sample.errors, sample.fitted)]
-    return [
-        Tile(*(10 * np.log10(float(c[core].mean() / own[core].mean())) for own, c in ways), share, rung, said)
-        for core, share, said in told
-    ]
+    gain, fitted = (_gains(errors(result), errors(control)) for errors in (sample.errors, sample.fitted))
+    return [Tile(gain(core), fitted(core), share, rung, said) for core, share, said in told]
+
+
+def _gains(own: Tensor, control: Tensor) -> Callable[[Place], float]:
+    """Of a tile's pixels by how many dB the squared errors of the result are below the control's."""
+    return lambda core: float(10 * np.log10(float(control[core].mean() / own[core].mean())))
 
 
 def _climbed(sample: Sample, weights: Weights, kept: Path | None) -> tuple[Nets, str]:
@@ -266,7 +268,8 @@ TEXT = (
     "and what blurs a bright spot then seems better than what keeps it; W2S is always fitted."
 )
 HEADS = (
-    "pictures", "planted", "tiles", "worse by 0.1 dB", "worst, dB", "mean, dB", "fitted: worse", "worst, dB", "mean, dB",
+    "pictures", "planted", "tiles", "worse by 0.1 dB", "worst, dB", "mean, dB", "fitted: worse", "worst, dB",
+    "mean, dB",
     "mended by a rung", "left to the control", "share", "suspect", "failed",
 )  # fmt: skip
 

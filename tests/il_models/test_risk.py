@@ -202,7 +202,7 @@ def test_learned_weights_are_judged_by_errors_of_the_image() -> None:
     learned = best_share(problem, one, other, usual=0.5, knowing=False)
     assert bool(((alike > 0.4) & (alike < 0.6)).all())
     assert bool((learned < 0.2).all())  # one twentieth, but for the noise
-    assert bool((best_share(problem, other, one, usual=0.5, knowing=False) > 0.4).all())
+    assert bool((best_share(problem, other, one, usual=0.5, knowing=False) > 0.3).all())
 
 
 def test_where_nothing_was_stabilised_errors_count_alike() -> None:

@@ -16,7 +16,8 @@ Suites = Annotated[
 ]
 Tiles = Annotated[int, typer.Option("--tiles", min=1, help="Tiles of each input, from the smooth to the textured.")]
 Degrade = Annotated[
-    str | None, typer.Option("--degrade", help="Compare on the references, spoiled: noise:25 (of 255) or jpeg:30.")
+    str | None,
+    typer.Option("--degrade", help="Compare on spoiled references: noise:25 (of 255), blur:3 (px), jpeg:30."),
 ]
 
 

@@ -40,7 +40,7 @@ def compare(
         out: Folder or URI for the results; they come into OUT/compare/<collection>.
         tiles: Tiles of each input, chosen from the smooth to the textured.
         limit: Only so many inputs.
-        degrade: Compare on the references, spoiled: noise:SIGMA or jpeg:QUALITY.
+        degrade: Compare on the references, spoiled: noise:SIGMA, blur:WIDTH or jpeg:QUALITY.
         cluster: "local" (processes of this machine), "none" (this process), the address of a Dask scheduler, a cluster
             file, or the name of one that ships.
         workers: Processes, jobs or pods, in place of what the cluster's file says; without either one per core or GPU.

@@ -110,6 +110,10 @@ def best_share(
     parabola says: its promise of a little for a share of a bad estimate is worth less than SURE can tell (a planted
     start that gave counted photons back got 0.16, and cost half a decibel: benchmarks/results/planted_starts.md).
 
+    Stabilised units count an error in the dark as much as one in the light, where the image has many times it; and
+    where two estimates lie close together the pull to `usual` is stronger than the parabola. So of weights that were
+    learned elsewhere no more is taken than the parabola alone asks for with errors as they count in the image.
+
     Where the risk of `one` is so far below zero that it is none, its weights have learned the very noise that SURE
     takes them not to know, and it gets 0. Weights that cannot know it tell by such a risk that the noise is misjudged,
     as that of few photons easily is: then no parabola can be believed, and it gets `usual`, or less where it is worse.
@@ -130,11 +134,33 @@ def best_share(
     trust = (1 - worse / (limit * power).clamp(min=1e-30)).clamp(0, 1)
     wanted = usual * trust
     share = ((gain + held * wanted) / (mean(apart**2, mask) + held).clamp(min=1e-30)).clamp(0, 1)
-    share = (share if knowing else share * trust).nan_to_num(1.0)
+    if not knowing:
+        share = torch.minimum(share * trust, _share_in_image(problem, one, other, mask))
+    share = share.nan_to_num(1.0)
     share = torch.where(power > 0, share, torch.ones_like(share))
     chance = 3 * (2 / one.known(problem.mask).flatten(1).sum(1).clamp(min=1)).sqrt()
     impossible = (sure(problem, one) < (IMPOSSIBLE - chance) * power) & (power > SILENT)
     return torch.where(impossible, torch.zeros_like(share) if knowing else wanted, share)
+
+
+def _share_in_image(
+    problem: Problem, one: Estimate, other: Estimate, mask: Bool[Tensor, "b 1 *s"]
+) -> Float[Tensor, " b"]:
+    """The weight of `one` with the least risk in the image; 1 where the noise was not stabilised.
+
+    Weighted, Stein's estimate holds as before for weights that do not depend on the noise; those of `other`, which is
+    smooth, hardly do. Channels count alike.
+    """
+    counts = problem.noise.importance(other.x)
+    if counts is None:
+        return torch.ones(problem.b, device=problem.y.device)
+    seen = mask.expand_as(counts)
+    each = (counts * seen).flatten(2).sum(2) / seen.flatten(2).sum(2).clamp(min=1)
+    counts = counts / each.reshape(*each.shape, *[1] * (counts.ndim - 2)).clamp(min=1e-30)
+    apart = one.x - other.x
+    gain = mean(counts * ((problem.y - other.x) * apart + other.slope - one.slope), mask)
+    share = (gain / mean(counts * apart**2, mask).clamp(min=1e-30)).clamp(0, 1)
+    return torch.where((counts != 1).flatten(1).any(1), share, torch.ones_like(share))
 
 
 def mixture(one: Estimate, other: Estimate, share: Float[Tensor, " b"]) -> Estimate:

@@ -109,6 +109,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         pa.float64(),
         "share of the variance there that it foretold; null where nothing varies, or nothing could be hidden",
     ),
+    ("fill_seconds", pa.float64(), "the tile's share of the wall time of its filling, and of trying it"),
     ("psnr_filled", pa.float64(), "true PSNR of the filled pixels, dB; null without a reference"),
     ("verdict", pa.string(), "good, suspect, failed, or empty for a skipped tile"),
     ("verdict_reason", pa.string(), "why it is not good"),

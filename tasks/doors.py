@@ -9,24 +9,22 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 
-from tasks import ledger
 from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef
 from tasks.comparison.challenge import Challenge
 from tasks.comparison.contenders import Contender
 from tasks.comparison.subjects import Subject, look
 from tasks.comparison.trial import Trial, given_up, run_trial
-from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.errors import InputError
-from tasks.handful import restore_handful, safe, survey_all
-from tasks.journal import note_failed_lot, note_group, note_lot, note_published
+from tasks.handful import restore_handful, survey_all
+from tasks.journal import note_failed_lot, note_lot
 from tasks.learning.lesson import Lesson
 from tasks.learning.material import Material
 from tasks.learning.outcome import LearnedOutcome, conclude
-from tasks.lots import Group, inputs_of
+from tasks.lots import Group
 from tasks.plan import Lot
+from tasks.publication import publish_group
 from tasks.run import LotsFailed, Run
-from tasks.stores.shards import TornShard
 from tasks.survey import Surveyed
 from tasks.workers import Crew
 
@@ -66,26 +64,7 @@ def restore_lots(name: str, run: Run, lots: tuple[Lot, ...], pool: Executor) -> 
 @task(name="publish", task_run_name="publish {group.name}", retries=1, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def publish_inputs(group: Group, run: Run, pool: Executor) -> list[str]:
     """Publish the inputs of a group whose lots are all done. Returns their names."""
-    log = get_run_logger()
-    lots = [lot for handful in group.handfuls for lot in handful]
-    open_inputs = set(inputs_of(lot for lot in lots if not ledger.is_done(run.work, lot.id)))
-    ready = [name for name in group.inputs if name not in open_inputs]
-    if ready:
-        keep_rows(run, f"{run.plan.key}-{lots[0].id}", ready, [lot for lot in lots if ledger.is_done(run.work, lot.id)])
-    jobs = {name: completion_job(run, name, [lot for lot in lots if name in inputs_of([lot])]) for name in ready}
-    futures = {name: pool.submit(complete_input, job) for name, job in jobs.items()}
-    clipped: dict[str, dict[str, int]] = {}
-    for name, future in futures.items():
-        try:
-            published = safe(future, pool, complete_input, jobs[name])
-        except TornShard as torn:
-            log.warning("%s", torn, extra={"input": name})
-            restore_handful(run, tuple(lots), pool, partial(note_lot, log, run), partial(note_failed_lot, log))
-            published = pool.submit(complete_input, jobs[name]).result()
-        note_published(run, name, published.bytes_written, published.clipped)
-        clipped |= {name: published.clipped} if any(published.clipped.values()) else {}
-    note_group(log, group, ready, clipped)
-    return ready
+    return publish_group(group, run, pool, get_run_logger())
 
 
 @task(name="look", task_run_name="look at {challenge.collection}", cache_policy=NO_CACHE)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from il_models.degradations import Mask
-from il_models.fitting import fit
+from il_models.fitting import FitRecord, fit
 from il_models.interpolation import interpolated, nearest
 from il_models.method import Fitted, Method
 from il_models.problem import Problem
@@ -70,8 +70,9 @@ def _filled(tiles: list[Tile], gaps: list[Valid], filling: Filling, device: torc
     problem = replace(problem, A=Mask(problem.mask))
     trials = [rehearsed(tile.window.valid, filling.within) for tile in tiles]
     hidden, weight = (_planes(planes, problem) for planes in zip(*((t.hidden, t.weight) for t in trials), strict=True))
-    guess, surface, failed = _guesses(problem, filling)
-    tried, smooth, _ = _guesses(_without(problem, hidden), filling)
+    guess, surface, records = _guesses(problem, filling)
+    tried, smooth, again = _guesses(_without(problem, hidden), filling)
+    failed = torch.tensor([record.status in FAILED for record in records], device=problem.y.device)
     share = torch.where(failed, torch.zeros_like(failed, dtype=guess.dtype), _share(problem.y, tried, smooth, weight))
     rows = _told(problem, _mixed(tried, smooth, share), smooth, weight)
     height, width = tiles[0].window.raw.shape[1:]
@@ -79,19 +80,23 @@ def _filled(tiles: list[Tile], gaps: list[Valid], filling: Filling, device: torc
     return [
         Filled(
             np.where(gap, image, np.float32(np.nan)),
-            {**row, "filled": float(gap[tile.core].mean()), "fill_share": float(own)},
+            {
+                **row,
+                "filled": float(gap[tile.core].mean()),
+                "fill_share": float(own),
+                "fill_seconds": records[i].seconds + again[i].seconds,
+            },
         )
-        for tile, gap, image, row, own in zip(tiles, gaps, pixels, rows, share.tolist(), strict=True)
+        for i, (tile, gap, image, row, own) in enumerate(zip(tiles, gaps, pixels, rows, share.tolist(), strict=True))
     ]
 
 
-def _guesses(problem: Problem, filling: Filling) -> tuple[Tensor, Tensor, Bool[Tensor, " b"]]:
-    """The method's image, a surface through its measured pixels, and which tiles it failed at."""
+def _guesses(problem: Problem, filling: Filling) -> tuple[Tensor, Tensor, Sequence[FitRecord]]:
+    """The method's image, a surface through its measured pixels, and how its fits ended."""
     method = filling.method
     begin = begun_at(filling.start, method, problem) if filling.start and isinstance(method, Fitted) else None
     done = fit(problem, method, start=begin)
-    failed = torch.tensor([record.status in FAILED for record in done.records], device=problem.y.device)
-    return done.x, interpolated(done.x, problem.mask), failed
+    return done.x, interpolated(done.x, problem.mask), done.records
 
 
 def _without(problem: Problem, hidden: Bool[Tensor, "b 1 h w"]) -> Problem:

@@ -72,7 +72,18 @@ def record(work: Place, lot: str) -> LotRecord:
         if isinstance(error, FileNotFoundError):
             raise
         raise TornRecord(f"The record of lot {lot} in '{work.uri}' cannot be read ({error}); run it again.") from None
-    return LotRecord(table, {name: {int(shard): value for shard, value in by.items()} for name, by in kept.items()})
+    return LotRecord(
+        _with_all_columns(table),
+        {name: {int(shard): value for shard, value in by.items()} for name, by in kept.items()},
+    )
+
+
+def _with_all_columns(table: pa.Table) -> pa.Table:
+    """The rows with the columns that came after the version that wrote them, all null."""
+    for field in SCHEMA:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(SCHEMA.names)
 
 
 def forget(work: Place, lot: str) -> None:

@@ -23,11 +23,13 @@ from tasks.stores.place import Place
 from tasks.stores.shards import check_shard, read_part, work_array
 from tasks.stores.showing import (
     MARK,
+    Site,
     building_site,
     json_safe,
     published_facts,
     published_key,
     recover,
+    set_aside,
     show,
     waiting_key,
 )
@@ -88,13 +90,15 @@ def publish_input(job: PublishJob) -> Published:
     recover(job.out, job.work, name)
     if published_key(job.out, name) != job.input.key:
         if waiting_key(job.work, name) != job.input.key:
-            _build(job, building_site(job.out, job.work, name))
-        show(job.out, job.work, name)
+            site = building_site(job.out, job.work, name)
+            _build(job, site)
+            set_aside(site, job.work, name, job.input.key)
+        show(job.out, job.work, name, job.input.key)
     facts = published_facts(job.out, name) or {}
     return Published(dict(facts.get("clipped", {})), job.out.size(f"{name}.zarr"))
 
 
-def _build(job: PublishJob, site: Place) -> None:
+def _build(job: PublishJob, site: Site) -> None:
     """All of an image; its root last, by which it is known to be complete."""
     provenance = json_safe({**job.provenance, "key": job.input.key})
     json.dumps(provenance)  # what JSON cannot say shall fail before the work, not after
@@ -108,6 +112,7 @@ def _build(job: PublishJob, site: Place) -> None:
     _write_verdicts(job, facts, documents, site)
     if facts.fills:
         _write_origins(job, read, facts, documents, site)
+    site.tidy()
     site.sync()  # all at once, before the root says that it is there
     for name, data in root_documents(documents, {MARK: {**provenance, "clipped": clipped}}).items():
         site.write(name, data)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tasks import ledger
+from tasks.adapted import adaptation_of
 from tasks.audit import audit, audited_tile, is_chosen, keep_audit
 from tasks.blend import blend, seams
 from tasks.catalog.facts import Facts
@@ -23,7 +24,7 @@ from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.registry.pinned import pinned_start
 from tasks.restoration import Restored, restore_tiles
-from tasks.starts import Start, input_start, keep_start, kept_start, mosaics
+from tasks.starts import Start, input_start, keep_start, kept_start, known_start, mosaics, remember_start
 from tasks.stores.place import Place
 from tasks.stores.shards import create_work, sync_shards, work_array, write_shard
 from tasks.tiles import Tile, place_of, read_tiles
@@ -51,6 +52,7 @@ class LotJob:
     device: str = "cpu"
     threads: int = 1
     start: str | None = None  # id of the learned start, whose files lie in the work area
+    adapted: Place | None = None  # where adaptations are kept from run to run
 
     @property
     def treatment(self) -> Treatment:
@@ -139,13 +141,24 @@ def learn_start(job: LotJob, name: str) -> None:
     """Fit the network of an input that several lots go on from, and keep it; if it is kept already, do nothing."""
     (entry,) = (each for each in job.entries if each.name == name)
     treatment = job.treatment
-    if not treatment.input_methods or kept_start(job.work, entry) is not None:
+    if not treatment.input_methods or kept_start(job.work, entry, treatment) is not None:
         return
-    windows = mosaics(entry, open_input(entry.uri, job.facts, entry.mask), job.recipe.seed, job.collection)
     with COMPUTING:
         torch.set_num_threads(job.threads)
-        start = input_start(windows, treatment)
-    keep_start(job.work, entry, start)
+        start = _start(job, entry, open_input(entry.uri, job.facts, entry.mask), treatment)
+    keep_start(job.work, entry, start, treatment)
+
+
+def _start(job: LotJob, entry: InputPlan, array: "xr.DataArray", treatment: Treatment) -> Start:
+    """The network of an input: adapted alike by an earlier run, or now."""
+    told = adaptation_of(entry, treatment, job.recipe.seed, job.threads) if job.adapted else None
+    if job.adapted is None or told is None:
+        return input_start(mosaics(entry, array, job.recipe.seed, job.collection), treatment)
+    start = known_start(job.adapted, told, treatment)
+    if start is None:
+        start = input_start(mosaics(entry, array, job.recipe.seed, job.collection), treatment)
+        remember_start(job.adapted, told, start, treatment)
+    return start
 
 
 def _starts(
@@ -156,12 +169,11 @@ def _starts(
         return
     wanted = {tile.entry.name for tile in tiles if not tile.is_empty}
     for entry in (each for each in job.entries if each.name in wanted):
-        start = kept_start(job.work, entry)
+        start = kept_start(job.work, entry, treatment)
         if start is None:
-            windows = mosaics(entry, arrays[entry.name], job.recipe.seed, job.collection)
-            start = input_start(windows, treatment)
+            start = _start(job, entry, arrays[entry.name], treatment)
             if entry.grid.shards > 1:
-                keep_start(job.work, entry, start)
+                keep_start(job.work, entry, start, treatment)
         yield entry.name, start
 
 

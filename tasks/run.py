@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks import ledger
+from tasks.adapted import FOLDER as ADAPTED
 from tasks.lots import inputs_of
 from tasks.plan import InputPlan, Lot, Plan
 from tasks.requests import Request
@@ -66,6 +67,7 @@ class Run:
             device=self.crew.device,
             threads=self.plan.threads,
             start=self.plan.start,
+            adapted=self.request.out / ADAPTED,
         )
 
 

@@ -1,12 +1,10 @@
 """Where fits begin: the network of an input, fitted once on random crops of all of it, from which its tiles go on."""
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
@@ -14,6 +12,15 @@ from il_models.fitting import Fit, FitRecord, Status, fit
 from il_models.from_start import FromStart
 from il_models.nets import Nets
 from tasks.adaptation import START, begun_at, climb, fit_from
+from tasks.adapted import (
+    keep_adapted,
+    kept_adapted,
+    own_weights,
+    read_tensors,
+    record_from,
+    record_told,
+    whole_weights,
+)
 from tasks.errors import InputError
 from tasks.measured import Pixels, Valid, measured_pixels, read_box
 from tasks.plan import InputPlan
@@ -86,23 +93,37 @@ def channel_group(entry: InputPlan, channels: slice) -> int:
     return channel_groups(entry).index(channels)
 
 
-def kept_start(work: Place, entry: InputPlan) -> Start | None:
+def kept_start(work: Place, entry: InputPlan, treatment: Treatment) -> Start | None:
     """The start of an input, if the work area has it."""
     name = _file(entry)
     if not work.exists(name):
         return None
-    data = work.read(name)
-    weights = load_tensors(data)
-    length = int.from_bytes(data[:8], "little")
-    noted = json.loads(data[8 : 8 + length])["__metadata__"]
-    told = json.loads(noted["record"])
-    record = FitRecord(**{**told, "status": Status(told["status"]), "curve": tuple(map(tuple, told["curve"]))})
-    return Start(weights, record, noted["id"])
+    own, texts = read_tensors(work.read(name))
+    weights = whole_weights(own, int(texts["networks"]), treatment.start)
+    return Start(weights, record_from(texts["record"]), texts["id"])
 
 
-def keep_start(work: Place, entry: InputPlan, start: Start) -> None:
-    """Keep a start for the other lots of its input. Doing it twice leaves the same weights."""
-    work.write(_file(entry), save_tensors(start.weights, {"record": json.dumps(asdict(start.record)), "id": start.id}))
+def keep_start(work: Place, entry: InputPlan, start: Start, treatment: Treatment) -> None:
+    """Keep a start for the other lots of its input: what differs from the learned one. Twice leaves the same."""
+    networks = str(next(iter(start.weights.values())).shape[0])
+    texts = {"record": record_told(start.record), "id": start.id, "networks": networks}
+    work.write(_file(entry), save_tensors(own_weights(start.weights, treatment.start), texts))
+
+
+def known_start(adapted: Place, told: dict[str, object], treatment: Treatment) -> Start | None:
+    """The start of an input as an earlier run adapted it, alike in all that it depends on."""
+    found = kept_adapted(adapted, told)
+    if found is None:
+        return None
+    own, record, id_, networks = found
+    return Start(whole_weights(own, networks, treatment.start), replace(record, seconds=0.0), id_)
+
+
+def remember_start(adapted: Place, told: dict[str, object], start: Start, treatment: Treatment) -> None:
+    """Keep the start of an input for later runs, where it was adapted."""
+    own = own_weights(start.weights, treatment.start)
+    if own and start.record.rung not in (None, START):
+        keep_adapted(adapted, told, start.record, start.id, own)
 
 
 def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: int, collection: str) -> Window:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from il_models.noise.anscombe import stabilised
+from il_models.noise.anscombe import inverse_stabilised, stabilised
 from il_models.noise.model import Noise
 
 PHOTONS = np.concatenate([np.linspace(0, 4, 41), np.linspace(4.25, 12, 32)])  # beyond, the variance is 1
@@ -37,6 +37,17 @@ class StabilisedNoise(Noise):
         shape = (*self.scale.shape, *[1] * (x.ndim - 2))
         d = x * self.scale.reshape(shape) + self.offset.reshape(shape)
         return self.nominal(x) * stabilised_sigma(d, self.raw)
+
+    def importance(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"] | None:
+        """The noise variance of the photons at x: so much wider is a step of x in the image. 1 in other channels.
+
+        None where no channel of any tile is stabilised.
+        """
+        if not bool((self.raw.gain > 0).any()):
+            return None
+        shape = (*self.scale.shape, *[1] * (x.ndim - 2))
+        image = inverse_stabilised(x * self.scale.reshape(shape) + self.offset.reshape(shape), self.raw)
+        return self.raw.sigma(image) ** 2
 
     def take(self, index: Tensor) -> "StabilisedNoise":
         """The noise of some of the tiles."""

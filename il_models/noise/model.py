@@ -34,6 +34,11 @@ class Noise:
         shape = (*self.gain.shape, *[1] * (x.ndim - 2))
         return torch.sqrt((self.gain.reshape(shape) * x + self.variance.reshape(shape)).clamp(min=1e-12))
 
+    def importance(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"] | None:
+        """How much a squared error in x counts in the image that a person gets, by a factor; None: everywhere alike."""
+        del x
+        return None
+
     def take(self, index: Tensor) -> "Noise":
         """The noise of some of the tiles."""
         return Noise(self.gain[index], self.variance[index], self.correlation[index])

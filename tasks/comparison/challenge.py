@@ -50,7 +50,7 @@ def make_challenge(
         source: name of a collection, or a path, glob or URI.
         contenders: as tasks.comparison.contenders gives them.
         tiles: places of each input. limit: only so many inputs.
-        degrade: compare on the references, spoiled: noise:SIGMA or jpeg:QUALITY.
+        degrade: compare on the references, spoiled: noise:SIGMA, blur:WIDTH or jpeg:QUALITY.
 
     Raises:
         RequestError: there is nothing to compare, or nothing to compare with.

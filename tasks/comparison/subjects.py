@@ -60,7 +60,7 @@ def look(challenge: Challenge, ref: InputRef) -> Subject:
     """Survey an input and choose its tiles; one that cannot be read is told with its reason."""
     facts = challenge.facts
     if challenge.spoiling is not None:
-        facts = facts.model_copy(update={"noise": "estimate"})  # what is known of the input's is not true of this
+        facts = challenge.spoiling.facts(facts)
     blank = Subject(challenge.collection, facts, ref, challenge.spoiling)
     try:
         return _seen(blank, challenge)

@@ -128,7 +128,7 @@ class Place:
         if self.local:
             path = self.local / _checked(name)
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                shutil.rmtree(path, onerror=_still_there)
             else:
                 path.unlink(missing_ok=True)
             return
@@ -227,6 +227,13 @@ class Place:
             return dict(fs.find(path, detail=True))
         except FileNotFoundError:
             return {}
+
+
+def _still_there(call: Any, path: str, error: Any) -> None:
+    """Go on where another worker removed it at the same time."""
+    del call, path
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
 
 
 def _checked(name: str) -> str:

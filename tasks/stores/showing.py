@@ -2,9 +2,13 @@
 
 On a local disk an image is built aside, in the work area, and renamed; an older one is first moved into the work area,
 and removed at the end. An object store cannot rename: there the older goes first, and the root of the new comes last.
+Two workers may do so at the same time, where one of them was believed dead: neither touches what the other builds.
 """
 
 import math
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.catalog.listing import STORE_MARKERS
@@ -37,8 +41,28 @@ def waiting_key(work: Place, name: str) -> str | None:
     return None if facts is None else str(facts.get("key"))
 
 
-def building_site(out: Place, work: Place, name: str) -> Place:
-    """Where an image is to be built, empty.
+@dataclass(frozen=True)
+class Site(Place):
+    """Where an image is built, and what was written there: another worker may build the same image at the same time."""
+
+    written: set[str] = field(default_factory=set, compare=False)
+
+    def write(self, name: str, data: bytes, lasting: bool = True) -> None:
+        """As places do."""
+        super().write(name, data, lasting)
+        self.written.add(name)
+
+    def tidy(self) -> None:
+        """Remove what was left of others, once all but the root is there."""
+        for name in set(self.names()) - self.written:
+            self.remove(name)
+
+
+def building_site(out: Place, work: Place, name: str) -> Site:
+    """Where an image is to be built: on a local disk a folder of its own, empty; on an object store what readers see.
+
+    There only the root of what is to be replaced is taken away: objects of the same name are replaced, and the others
+    are removed by `tidy`. So nobody ever removes what another worker has written for the same image.
 
     Raises:
         InputError: what is to be replaced was not made by this program.
@@ -48,21 +72,51 @@ def building_site(out: Place, work: Place, name: str) -> Place:
     there = goal.exists() if goal.local else any(map(goal.exists, STORE_MARKERS))
     if there and _facts(goal) is None:
         raise InputError(f"'{goal.uri}' was not made by selfmend, so it is not replaced; move it away, and run again.")
-    site = _made(work, name) if goal.local else goal
-    _discard(site)
-    return site
+    if goal.local:
+        return Site((work / "building" / uuid.uuid4().hex / f"{name}.zarr").uri)
+    _remove_root(goal)
+    return Site(goal.uri)
 
 
-def show(out: Place, work: Place, name: str) -> None:
-    """Put an image that is complete where readers look."""
+def show(out: Place, work: Place, name: str, key: str) -> None:
+    """Put an image that is complete where readers look; where another worker did so meanwhile, its own is dropped.
+
+    Raises:
+        OSError: it cannot be moved there.
+    """
     goal, made, old = out / f"{name}.zarr", _made(work, name), _old(work, name)
     if goal.local is None:
         return
-    if goal.exists():
-        _discard(old)
-        goal.move(old)
-    made.move(goal)
+    try:
+        if goal.exists() and published_key(out, name) != key:
+            _discard(old)
+            goal.move(old)
+        made.move(goal)
+    except OSError:
+        recover(out, work, name)
+        if published_key(out, name) != key:
+            raise
+    _discard(made)
     _discard(old)
+
+
+def set_aside(site: Site, work: Place, name: str, key: str) -> None:
+    """Put an image that is complete where it waits to be shown; one that waits there already is as good.
+
+    Raises:
+        OSError: it cannot be moved there.
+    """
+    if site.local is None:
+        return
+    made = _made(work, name)
+    if waiting_key(work, name) != key:
+        _discard(made)
+        try:
+            site.move(made)
+        except OSError:
+            if waiting_key(work, name) != key:
+                raise
+    _discard(site)
 
 
 def recover(out: Place, work: Place, name: str) -> None:
@@ -72,7 +126,8 @@ def recover(out: Place, work: Place, name: str) -> None:
         return
     whole = [store for store in (made, old) if _facts(store) is not None]
     if old in whole and not goal.exists():
-        whole[0].move(goal)
+        with suppress(OSError):  # another worker did so meanwhile
+            whole[0].move(goal)
     _discard(old)
 
 
@@ -87,9 +142,13 @@ def json_safe(value: Any) -> Any:
 
 def _discard(store: Place) -> None:
     """Remove a store, its root first: what is half removed must not pass for complete."""
+    _remove_root(store)
+    store.remove()
+
+
+def _remove_root(store: Place) -> None:
     for name in reversed(ROOT_DOCUMENTS):
         store.remove(name)
-    store.remove()
 
 
 def _made(work: Place, name: str) -> Place:

@@ -42,9 +42,9 @@ def test_a_comparison_is_ranked_and_seen_in_prefect(server: dict[str, str], tmp_
 
 
 def test_a_wrong_comparison_is_one_sentence(tmp_path: Path) -> None:
-    run = selfmend("compare", "cells_demo", "--degrade", "blur:2", "--out", tmp_path / "out")
+    run = selfmend("compare", "cells_demo", "--degrade", "fog:2", "--out", tmp_path / "out")
     _, errors = run.communicate(timeout=120)
     assert run.returncode == 2
-    assert "--degrade blur:2" in " ".join(errors.split())
+    assert "--degrade fog:2" in " ".join(errors.split())
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()

@@ -14,7 +14,8 @@ from il_models.method import Method
 from il_models.methods.nlm import NonLocalMeans
 from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import mse
-from il_models.noise import Noise
+from il_models.noise import Noise, inverse_stabilised
+from il_models.noise.few_photons import StabilisedNoise
 from il_models.problem import Problem
 from il_models.risk import USUAL_SHARE, Estimate, best_share, held_out, mixture, probed, sure
 
@@ -169,3 +170,45 @@ def test_what_has_no_share_may_be_anything() -> None:
     mixed = mixture(spoiled, control, torch.zeros(2))
     assert torch.equal(mixed.x, control.x)
     assert torch.equal(mixed.slope, control.slope)
+
+
+def photons(b: int = 2, side: int = 64) -> tuple[Tensor, Problem]:
+    """Stabilised counts of unit variance: 9 photons on the left, 400 on the right; and what they are expected to be."""
+    one = torch.ones(b, 1)
+    raw = Noise(one, 0 * one, torch.zeros(b, 2))
+    noise = StabilisedNoise(0 * one, one, torch.zeros(b, 2), raw, 0 * one, one)
+    _, problem = toy(b, side=side, sigma=1.0)
+    image = torch.full_like(problem.y, 6.0)
+    image[..., side // 2 :] = 40.0
+    return image, replace(problem, y=image + torch.randn(image.shape, generator=torch.manual_seed(3)), noise=noise)
+
+
+def test_an_error_counts_as_much_as_it_moves_the_image() -> None:
+    image, problem = photons()
+    counts, step = problem.noise.importance(image), 1e-2
+    assert isinstance(problem.noise, StabilisedNoise)
+    moved = inverse_stabilised(image + step, problem.noise.raw) - inverse_stabilised(image - step, problem.noise.raw)
+    assert counts is not None
+    assert torch.allclose(counts, (moved / (2 * step)) ** 2, rtol=0.03)
+
+
+def test_learned_weights_are_judged_by_errors_of_the_image() -> None:
+    """One estimate misses in the light what the other misses in the dark: stabilised, both are as good."""
+    image, problem = photons()
+    right = torch.arange(64) >= 32
+    light, dark = (image + 0.5 * side for side in (right, ~right))
+    one, other = (Estimate(x, torch.zeros_like(x)) for x in (light, dark))
+    alike = best_share(problem, one, other, usual=0.5)
+    learned = best_share(problem, one, other, usual=0.5, knowing=False)
+    assert bool(((alike > 0.4) & (alike < 0.6)).all())
+    assert bool((learned < 0.2).all())  # one twentieth, but for the noise
+    assert bool((best_share(problem, other, one, usual=0.5, knowing=False) > 0.3).all())
+
+
+def test_where_nothing_was_stabilised_errors_count_alike() -> None:
+    clean, problem = toy(2, side=64)
+    one, other = (Estimate(x, torch.zeros_like(x)) for x in (clean + 0.01, clean - 0.01))
+    assert problem.noise.importance(clean) is None
+    assert torch.allclose(
+        best_share(problem, one, other, 0.5, knowing=False), best_share(problem, one, other, 0.5), atol=0.1
+    )

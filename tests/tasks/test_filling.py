@@ -68,6 +68,7 @@ def test_gaps_are_filled_and_flagged_and_wide_ones_stay(catalog: Path, tmp_path:
     table = pd.read_parquet(tmp_path / "out" / "cells" / "convergence")
     assert float((table["filled"] * table["h"] * table["w"]).sum()) == pytest.approx(np.count_nonzero(codes == 1))
     assert (table["fill_explained"] > 0.5).all()
+    assert (table["fill_seconds"] > 0).all()
     assert (table["fill_skill"] > 0).all()
     lined = table[table["x0"] > 0]  # the others hold the edge of a coat in their wide gap, and flat cloth to try it on
     assert (lined["psnr_filled"] - lined["fill_psnr"]).abs().mean() < 6  # of other gaps, in other places

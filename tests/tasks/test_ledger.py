@@ -62,6 +62,18 @@ def test_a_torn_record_is_taken_back(tmp_path: Path, how: str) -> None:
     assert ledger.mend(work, [LOT, other]) == ()
 
 
+def test_a_record_of_an_earlier_version_gets_the_columns_that_came_since(tmp_path: Path) -> None:
+    work = Place(str(tmp_path))
+    other = Lot("0000004", (Part("a/b", 2, 3),), 2, 1)
+    ledger.commit(work, LOT, ROWS, {})
+    ledger.commit(work, other, ROWS, {})
+    file = tmp_path / "lots" / f"{LOT.id}.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["seam", "device"]), file)
+    whole = pq.read_table(io.BytesIO(ledger.joined(ledger.record(work, lot.id).rows for lot in (LOT, other))))
+    assert whole.schema.names == SCHEMA.names
+    assert whole.column("tile").to_pylist() == 2 * [0, 1]
+
+
 def test_attempts_are_counted(tmp_path: Path) -> None:
     work = Place(str(tmp_path))
     assert [ledger.begin(work, "7"), ledger.begin(work, "7"), ledger.begin(work, "77")] == [1, 2, 1]

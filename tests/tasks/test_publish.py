@@ -365,7 +365,7 @@ def test_after_a_death_between_the_two_renames_an_image_is_visible_again(tmp_pat
 
     def dying(place, to):
         moves.append(to)
-        if len(moves) == 2:
+        if len(moves) == 3:  # made, the old one away, and now into its place
             raise Killed
         move(place, to)
 
@@ -377,6 +377,33 @@ def test_after_a_death_between_the_two_renames_an_image_is_visible_again(tmp_pat
     recover(top, job.work, "a")
     assert published_key(top, "a") == "key"
     np.testing.assert_array_equal(level(top)[:], new.values)
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+@pytest.mark.parametrize("where", ["disk", "store"])
+def test_two_workers_publish_the_same_image_at_once(tmp_path, monkeypatch, before, where):
+    """One was believed dead; it goes on after the other began, and both end well, wherever they meet."""
+    top = Place(str(tmp_path / "a")) if where == "disk" else Place(f"memory://{uuid.uuid4().hex}")
+    new = scene((60, 100))
+    alone = Place(str(tmp_path / "alone"))
+    publish_input(restored(new, grid_of(new), alone))
+    if before:
+        publish_input(restored(scene((130, 140)), grid_of(scene((130, 140))), top, key=before))
+    job = restored(new, grid_of(new), top)
+    write, seen = Place.write, []
+
+    def meeting(place, name, data, lasting=True):
+        seen.append(name)
+        if len(seen) == 5:
+            publish_input(job)  # from its beginning to its end, while this one has written four objects
+        write(place, name, data, lasting)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Place, "write", meeting)
+        publish_input(job)
+    assert len(seen) > 8
+    assert digest(top) == digest(alone)
+    assert job.work.names("made") == job.work.names("old") == job.work.names("building") == []
 
 
 def test_what_is_half_removed_is_never_shown_again(tmp_path, monkeypatch):

@@ -101,8 +101,8 @@ class PixelMask(Fact):
     """
 
     source: Location = Field(description="Path, glob or URI of the masks, or a list of them.")
-    missing: Literal["nonzero", "zero"] = Field(
-        default="nonzero", description="Values of the mask that say that a pixel was not measured."
+    missing: Literal["nonzero", "zero"] | None = Field(
+        default=None, description="Values of the mask that say that a pixel was not measured; without a rule nonzero."
     )
     values: tuple[int, ...] | None = Field(
         default=None, min_length=1, description="Instead: just these values, as those of a scene classification."
@@ -127,7 +127,7 @@ class PixelMask(Fact):
 
     @model_validator(mode="after")
     def _is_one_rule(self) -> Self:
-        if len(self.model_fields_set & {"missing", "values", "bits"}) > 1:
+        if sum(rule is not None for rule in (self.missing, self.values, self.bits)) > 1:
             raise ValueError("expected one of missing, values and bits, which each say what a mask means")
         return self
 

@@ -1,8 +1,11 @@
-"""The commands `selfmend starts list | show | promote | quarantine | retire`."""
+"""The commands `selfmend starts list | show | promote | quarantine | retire | fold`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from flows.environment import settle, where_prefect_is
+from flows.options import CatalogFile, OutOption, RecipeName, Settings, Source, chosen_settings
 
 if TYPE_CHECKING:
     from tasks.registry.loading import Known
@@ -100,6 +103,37 @@ def quarantine(reference: Reference, why: Why, collection: Collection = None) ->
 def retire(reference: Reference, why: Why) -> None:
     """Keep a start from being used for good; its files stay, for what was restored with it."""
     _change(_named(reference), "retired", why)
+
+
+@starts_app.command()
+def fold(
+    source: Source,
+    catalog: CatalogFile = None,
+    recipe: RecipeName = None,
+    setting: Settings = None,
+    out: OutOption = "restored",
+    run: Annotated[str | None, typer.Option("--run", help="Only what this flow run restored.")] = None,
+) -> None:
+    """Learn from the inputs of a collection that were restored well: a candidate, from the start that they had.
+
+    Give the recipe that they were restored by; its key `fold` says how long and how fast.
+    """
+    settle(quiet=True)
+    from tasks.learning.folding import make_folding
+    from tasks.recipe import load_recipe
+
+    chosen = load_recipe(recipe, chosen_settings(setting))
+    folding = make_folding(source, chosen, catalog, out, run)  # who is turned away shall not wait for Prefect to start
+    typer.echo(f"{folding.sentence()} ({where_prefect_is()})", err=True)
+    from rich.console import Console
+
+    from flows.fold_start import fold_start
+    from flows.watching import steps_taken, watched
+
+    with watched(folding.lesson.work, Console(stderr=True), steps_taken, "steps"):
+        outcome = fold_start(source, chosen, catalog, out, run)
+    for line in outcome.lines():
+        typer.echo(line)
 
 
 def _named(reference: str) -> "Known":

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, Subsample
 from il_models.methods import known_methods
-from tasks.catalog.companions import GaussianPsf, PsfPlanes
+from tasks.catalog.companions import GaussianPsf, Optics, PsfPlanes, SampledPsf
 from tasks.catalog.facts import Facts
 from tasks.errors import InputError, RequestError
+from tasks.optics import pixel_nanometres, psf_of_optics, stated_pixel
 from tasks.psf import psf_from_file, psf_of_width
+from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.recipe_parts import Zoom
 
@@ -91,8 +95,11 @@ def border_of(recipe: Recipe, facts: Facts) -> int:
     return -(-(max(instrument.psf.shape[1:]) // 2) // recipe.factor)
 
 
-def with_psf(collection: str, facts: Facts, recipe: Recipe) -> Facts:
+def with_psf(collection: str, facts: Facts, recipe: Recipe, example: str | None = None) -> Facts:
     """The facts with the pixels of their PSF on the grid of the image, where the recipe undoes it; else as they are.
+
+    Args:
+        example: URI of an input, which is opened where the PSF needs a pixel size that the facts do not state.
 
     Raises:
         RequestError: the method undoes something else, or needs a PSF and there is none, or it cannot be read.
@@ -110,15 +117,36 @@ def with_psf(collection: str, facts: Facts, recipe: Recipe) -> Facts:
             f"The recipe's zoom takes pixels to see through a point spread function (kernel: psf), and '{collection}' "
             f"states none; {_PSF}, or set zoom.kernel: bicubic."
         )
+    if isinstance(facts.psf, Optics):
+        return _with_optics(facts.psf, f"The PSF of '{collection}'", facts, recipe, example)
     if isinstance(facts.psf, GaussianPsf):
         planes = psf_of_width(facts.psf.fwhm, recipe.factor)
     else:
         planes = psf_from_file(facts.psf, f"The PSF of '{collection}', {facts.psf},", recipe.factor)
-    values = tuple(tuple(tuple(float(f"{v:.9g}") for v in row) for row in plane) for plane in planes)
-    return facts.model_copy(update={"psf": PsfPlanes(values=values)})
+    return facts.model_copy(update={"psf": PsfPlanes(values=_told(planes))})
 
 
-_PSF = "give its entry in the catalogue `psf: FILE`, or `psf: {kind: gaussian, fwhm: PIXELS}`"
+def _with_optics(optics: Optics, what: str, facts: Facts, recipe: Recipe, example: str | None) -> Facts:
+    pixel = stated_pixel(facts, what)
+    if pixel is None:
+        try:
+            pixel = pixel_nanometres({} if example is None else open_input(example, facts).attrs, what)
+        except InputError as error:
+            raise RequestError(
+                f"{what} needs the size of a pixel, and the first input does not open: {error}"
+            ) from None
+    planes = psf_of_optics(optics, pixel, what, recipe.factor)
+    return facts.model_copy(update={"psf": SampledPsf(values=_told(planes), pixel=pixel)})
+
+
+def _told(planes: NDArray[np.float64]) -> tuple[tuple[tuple[float, ...], ...], ...]:
+    return tuple(tuple(tuple(float(f"{v:.9g}") for v in row) for row in plane) for plane in planes)
+
+
+_PSF = (
+    "give its entry in the catalogue `psf: FILE`, `psf: {kind: gaussian, fwhm: PIXELS}`, or `psf: {kind: optics, na: "
+    "NUMBER, wavelength: NANOMETRES}`"
+)
 
 
 def _unserved(collection: str, recipe: Recipe, kind: type[Degradation]) -> str:

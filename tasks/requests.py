@@ -1,4 +1,7 @@
-"""What a user asks for, checked: collection, facts, recipe, inputs and where the results go. Opens no image."""
+"""What a user asks for, checked: collection, facts, recipe, inputs and where the results go.
+
+Opens no image, but for the size of a pixel that a point spread function needs and no fact states.
+"""
 
 import hashlib
 import json
@@ -80,7 +83,7 @@ def make_request(
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to do; give 1 or more.")
     start, gone = _suited(recipe, collection)
-    facts = settled_facts(collection, facts, recipe)
+    facts = settled_facts(collection, facts, recipe, inputs[0].uri)
     key, *former = (_key(collection, facts, recipe, each) for each in (start.card.id if start else None, *gone))
     chosen = tuple(inputs[:limit])
     return _as_begun(Request(collection, facts, recipe, chosen, Place(out) / collection, key, start, tuple(former)))

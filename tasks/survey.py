@@ -13,6 +13,7 @@ from tasks.catalog.facts import Facts, SpeckleNoise
 from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
 from tasks.measured import Valid, measured_pixels, read_box
+from tasks.optics import require_sampling
 from tasks.plan import ChannelNoise, Speckle, Survey
 from tasks.problems import seed_of
 from tasks.readers import open_input
@@ -48,6 +49,7 @@ def survey_refs(collection: str, facts: Facts, refs: Iterable[InputRef]) -> list
 def _surveyed(collection: str, facts: Facts, ref: InputRef) -> Surveyed:
     try:
         array = open_input(ref.uri, facts, ref.mask)
+        require_sampling(facts, array, ref.uri)
         found = survey_input(array, facts, seed_of(0, collection, ref.name, "survey"))
     except InputError as error:
         return Surveyed(ref, reason=str(error))

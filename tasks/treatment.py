@@ -99,13 +99,16 @@ def controls_of(recipe: Recipe, facts: Facts) -> tuple[Direct, ...]:
     return recipe.controls()
 
 
-def settled_facts(collection: str, facts: Facts, recipe: Recipe) -> Facts:
+def settled_facts(collection: str, facts: Facts, recipe: Recipe, example: str | None = None) -> Facts:
     """The facts as a recipe needs them: with the pixels of the PSF, where its method undoes it.
+
+    Args:
+        example: URI of an input, which is opened where a PSF needs a pixel size that the facts do not state.
 
     Raises:
         RequestError: method, control and facts do not go together, or the PSF is none.
     """
-    facts = with_psf(collection, facts, recipe)
+    facts = with_psf(collection, facts, recipe, example)
     _require_controls(recipe, facts)
     kind = undone_by(recipe, facts)
     if recipe.fill is not None and kind is not Identity:

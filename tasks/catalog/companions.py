@@ -2,9 +2,10 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tasks.catalog.fact import Fact, Location, location
+from tasks.validation import sentence
 
 
 class GaussianPsf(Fact):
@@ -20,23 +21,76 @@ class PsfPlanes(Fact):
     values: tuple[tuple[tuple[float, ...], ...], ...] = Field(description="By channel (or one), row and column; sum 1.")
 
 
-Psf = GaussianPsf | PsfPlanes | str
+class SampledPsf(PsfPlanes):
+    """One that was computed for pixels of a certain size."""
+
+    pixel: tuple[float, float] = Field(description="Height and width of a measured pixel in nm.")
+
+
+class Optics(Fact):
+    """A fluorescence microscope in focus, whose point spread function follows from what stands on its objective."""
+
+    kind: Literal["optics"]
+    na: float = Field(gt=0, le=1.7, description="Numerical aperture of the objective.")
+    wavelength: float | tuple[float, ...] = Field(
+        description="Wavelength of the emitted light in nm, or one for each channel."
+    )
+    refractive_index: float = Field(
+        default=1.0, ge=1, le=2, description="Of what the objective is immersed in: air 1, water 1.33, oil 1.518."
+    )
+    excitation: float | None = Field(
+        default=None, description="Wavelength of the exciting light in nm, of a confocal microscope; none: wide field."
+    )
+    pinhole: float = Field(
+        default=1.0, gt=0, le=10, description="Diameter of a confocal pinhole in Airy units of the emitted light."
+    )
+
+    @property
+    def wavelengths(self) -> tuple[float, ...]:
+        """Of each channel, or one for all."""
+        return self.wavelength if isinstance(self.wavelength, tuple) else (self.wavelength,)
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        for length in (*self.wavelengths, *(() if self.excitation is None else (self.excitation,))):
+            if not 100 <= length <= 3000:
+                raise ValueError(f"a wavelength of {length:g} nm: expected 100 to 3000, in nanometres")
+        if self.na >= self.refractive_index:
+            raise ValueError(
+                f"an aperture of {self.na:g} does not go with a refractive index of {self.refractive_index:g}: it "
+                "must be smaller; state refractive_index: 1.33 for water, 1.47 for glycerol, 1.518 for oil"
+            )
+        return self
+
+
+Psf = GaussianPsf | Optics | SampledPsf | PsfPlanes | str
+TOLD = "expected a path or URI, {kind: gaussian, fwhm: PIXELS}, or {kind: optics, na: NUMBER, wavelength: NANOMETRES}"
 
 
 def psf_told(value: Any) -> Any:
     """One sentence instead of one per member of the union."""
     if not isinstance(value, dict):
         if value is not None and not isinstance(value, str | Fact):
-            raise ValueError("expected a path or URI, or {kind: gaussian, fwhm: PIXELS}")
+            raise ValueError(TOLD)
         return value
     if "values" in value:
-        return PsfPlanes.model_validate(value)
+        return (SampledPsf if "pixel" in value else PsfPlanes).model_validate(value)
+    if value.get("kind") == "optics":
+        return _optics_told(value)
     width = value.get("fwhm")
     if set(value) != {"kind", "fwhm"} or value["kind"] != "gaussian" or not isinstance(width, int | float):
-        raise ValueError("expected a path or URI, or {kind: gaussian, fwhm: PIXELS}")
+        raise ValueError(TOLD)
     if not 0 < width <= 50:
         raise ValueError(f"fwhm = {width} px: expected more than 0 and at most 50")
     return GaussianPsf(kind="gaussian", fwhm=width)
+
+
+def _optics_told(value: dict[str, Any]) -> Optics:
+    try:
+        return Optics.model_validate(value)
+    except ValidationError as error:
+        told = sentence(error, "optics", Optics.model_fields)
+        raise ValueError(told.removesuffix(".")) from None
 
 
 class PixelMask(Fact):
@@ -47,8 +101,8 @@ class PixelMask(Fact):
     """
 
     source: Location = Field(description="Path, glob or URI of the masks, or a list of them.")
-    missing: Literal["nonzero", "zero"] = Field(
-        default="nonzero", description="Values of the mask that say that a pixel was not measured."
+    missing: Literal["nonzero", "zero"] | None = Field(
+        default=None, description="Values of the mask that say that a pixel was not measured; without a rule nonzero."
     )
     values: tuple[int, ...] | None = Field(
         default=None, min_length=1, description="Instead: just these values, as those of a scene classification."
@@ -73,7 +127,7 @@ class PixelMask(Fact):
 
     @model_validator(mode="after")
     def _is_one_rule(self) -> Self:
-        if len(self.model_fields_set & {"missing", "values", "bits"}) > 1:
+        if sum(rule is not None for rule in (self.missing, self.values, self.bits)) > 1:
             raise ValueError("expected one of missing, values and bits, which each say what a mask means")
         return self
 

@@ -139,7 +139,8 @@ class Facts(Fact):
     psf: Psf | None = Field(
         default=None,
         description="The point spread function, sampled as the images are: path or URI of an image (or .npy) that sums "
-        "to 1, or {kind: gaussian, fwhm: PIXELS}. Only methods that sharpen look at it.",
+        "to 1, {kind: gaussian, fwhm: PIXELS}, or {kind: optics, na: NUMBER, wavelength: NANOMETRES}. Only "
+        "methods that sharpen look at it.",
     )
     nodata: float | None = Field(
         default=None, description="Value of pixels that were not measured; NaN never counts as measured."

@@ -80,7 +80,8 @@ def measured(subject: Subject) -> dict[tuple[int, str], Pixels]:
 
 
 def _tried(contender: Contender, subject: Subject, crew: Crew) -> Trial:
-    subject = replace(subject, facts=settled_facts(subject.collection, subject.facts, contender.recipe))
+    facts = settled_facts(subject.collection, subject.facts, contender.recipe, subject.ref.uri)
+    subject = replace(subject, facts=facts)
     entry, array = _entry(contender, subject), open_measurement(subject)
     batch = contender.recipe.tiling.batch
     batch = batch if batch != "auto" else BATCH_ON_GPU if crew.device == "cuda" else 1

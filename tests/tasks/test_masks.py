@@ -17,6 +17,8 @@ from tasks.catalog.document import facts_of, find_inputs, load_catalog
 from tasks.errors import InputError, RequestError
 from tasks.measured import measured_pixels, read_box
 from tasks.readers import open_input
+from tasks.report.published import open_published, open_source, source_window
+from tasks.stores.place import Place
 from tasks.tiling import Box
 
 SIDE = 160
@@ -91,6 +93,14 @@ def test_what_a_mask_names_is_filled_and_flagged(tmp_path: Path) -> None:
 def test_values_mean_what_the_catalogue_says(tmp_path: Path, mask: np.ndarray, rule: dict[str, Any]) -> None:
     written(tmp_path, mask, **rule)
     assert np.array_equal(measured(tmp_path), ~cloud())
+
+
+def test_the_report_shows_what_was_measured(tmp_path: Path) -> None:
+    restored("scenes", tmp_path / "out", catalog=written(tmp_path, bits=[0]), **RUN)
+    image = open_published(Place(str(tmp_path / "out" / "scenes")), "a")
+    assert image is not None
+    seen = source_window(open_source(image), {}, (0,), slice(0, SIDE), slice(0, SIDE, 2))
+    assert np.array_equal(np.isnan(seen[0]), cloud()[:, ::2])
 
 
 def test_one_plane_of_mask_holds_for_a_whole_stack(tmp_path: Path) -> None:

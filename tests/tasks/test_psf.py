@@ -111,7 +111,11 @@ def test_tiles_borrow_as_far_as_light_spreads(catalog: Path, tmp_path: Path) -> 
         (None, {"method": "pnp"}, "'cells' states none; give its entry in the catalogue `psf: FILE`"),
         (None, {"method": "zssr"}, "enlarges images, and the recipe does not say by how much"),
         ({"kind": "gaussian", "fwhm": -1}, {"method": "pnp"}, "more than 0 and at most 50"),
-        ({"kind": "airy"}, {"method": "pnp"}, "expected a path or URI, or {kind: gaussian, fwhm: PIXELS}"),
+        (
+            {"kind": "airy"},
+            {"method": "pnp"},
+            "expected a path or URI, {kind: gaussian, fwhm: PIXELS}, or {kind: optics",
+        ),
         ("nowhere.npy", {"method": "pnp"}, "cannot be read"),
         (
             {"kind": "gaussian", "fwhm": 3},

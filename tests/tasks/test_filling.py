@@ -155,6 +155,7 @@ def test_a_tile_that_is_mostly_a_guess_is_suspect() -> None:
     for change, words in (
         ({"filled": 0.6}, "60% of its pixels were inferred"),
         ({"fill_explained": -0.2}, "foretold only 0% of what varies"),
+        ({"fill_rougher": 12.0}, "its gaps lie where it is 12 times as rough"),
         ({"fill_psnr": None, "fill_explained": None}, "could not be tried"),
     ):
         kind, reason = verdict({**good, **change}, Identity())

@@ -18,10 +18,6 @@ Size = Annotated[str, typer.Option("--size", help="Of the network: lite, small o
 Steps = Annotated[int, typer.Option("--steps", help="Of the training; 60000 take an hour on one core.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of crops and noise.")]
 Parent = Annotated[str | None, typer.Option("--parent", help="Name, id or path of the start to go on from.")]
-Frame = Annotated[
-    str | None, typer.Option("--frame", help="Related clean images to learn from; the collection then only judges.")
-]
-Rate = Annotated[float | None, typer.Option("--rate", help="Of the first step; default 1e-3, with --frame 1e-4.")]
 OutFolder = Annotated[str | None, typer.Option("--out", help="Folder or URI for the start; default the registry.")]
 
 
@@ -36,25 +32,13 @@ def learn(
     out: OutFolder = None,
     catalog: CatalogFile = None,
     limit: Limit = None,
-    frame: Frame = None,
-    rate: Rate = None,
 ) -> None:
     """Learn a start from a collection or from packaged pictures; the same command goes on after an interruption."""
     settle(quiet=True)
     from tasks.learning.lesson import make_lesson
 
     lesson = make_lesson(
-        name,
-        source,
-        size=size,
-        steps=steps,
-        seed=seed,
-        parent=parent,
-        catalog=catalog,
-        limit=limit,
-        out=out,
-        frame=frame,
-        rate=rate,
+        name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
     )
     with lesson.work.lock():  # who is turned away shall not wait for Prefect to start
         pass
@@ -63,6 +47,6 @@ def learn(
     from flows.watching import steps_taken, watched
 
     with watched(lesson.work, Console(stderr=True), steps_taken, "steps"):
-        outcome = flow(name, source, size, steps, seed, parent, catalog, limit, out, frame, rate)
+        outcome = flow(name, source, size, steps, seed, parent, catalog, limit, out)
     for line in outcome.lines():
         typer.echo(line)

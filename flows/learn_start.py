@@ -23,8 +23,6 @@ def learn_start(
     catalog: str | None = None,
     limit: int | None = None,
     out: str | None = None,
-    frame: str | None = None,
-    rate: float | None = None,
 ) -> LearnedOutcome:
     """Learn a start; an interrupted one goes on, and ends with the same weights.
 
@@ -38,24 +36,12 @@ def learn_start(
         catalog: File of the catalogue; without it ./data_catalog.yaml, or the one that ships.
         limit: Only so many inputs.
         out: Folder or URI for the start; without it the registry, as a candidate.
-        frame: Path, glob or URI of related clean images to learn from; the source then only judges.
-        rate: Of the first step; without it 1e-3, with a frame 1e-4.
 
     Raises:
         RequestError: the request cannot be carried out; nothing was touched.
     """
     lesson = make_lesson(
-        name,
-        source,
-        size=size,
-        steps=steps,
-        seed=seed,
-        parent=parent,
-        catalog=catalog,
-        limit=limit,
-        out=out,
-        frame=frame,
-        rate=rate,
+        name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
     )
     return carried_out(lesson)
 

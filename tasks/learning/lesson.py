@@ -116,8 +116,6 @@ def make_lesson(
     catalog: str | None = None,
     limit: int | None = None,
     out: str | None = None,
-    frame: str | None = None,
-    rate: float | None = None,
 ) -> Lesson:
     """Check what is asked for, by listing alone.
 
@@ -128,8 +126,6 @@ def make_lesson(
         parent: the start to go on from, as load_start takes it.
         catalog, limit: as for a restoration.
         out: folder or URI for the start; None: the registry.
-        frame: path, glob or URI of clean images to learn from; the source then only judges.
-        rate: of the first step; None: 1e-3, and with a frame 1e-4, for one teaches little beside what a parent knows.
 
     Raises:
         RequestError: it cannot be learned as it stands.
@@ -146,15 +142,27 @@ def make_lesson(
     place = Place(out) if out else None
     if place and place.exists(f"{name}{CARD}"):
         raise RequestError(f"'{place.uri}' has a start '{name}' already; give another name, or remove it first.")
-    if frame and not (source and begun):
-        raise RequestError(
-            f"--frame {frame} teaches a start beside what it knows; give --parent, and the collection that judges it."
-        )
     found = find_source(source, catalog, limit) if source else None
-    shown = find_source(frame, catalog) if frame else None
-    speed, rough = (RATE, ROUGH) if frame is None else (TUNING, 0.0)
-    lesson = Lesson(name, size, steps, seed, found, begun, place)  # type: ignore[arg-type]
-    return replace(lesson, rate=rate or speed, rough=rough, frame=shown)
+    return Lesson(name, size, steps, seed, found, begun, place)  # type: ignore[arg-type]
+
+
+def make_tuning(
+    name: str, source: str, frame: str, parent: str, *, steps: int = 150, seed: int = 17, catalog: str | None = None
+) -> Lesson:
+    """Check what is asked for where a start is to be taught by a related clean frame, by listing alone.
+
+    Args:
+        name, parent, steps, seed, catalog: as for make_lesson.
+        source: collection that the start is for, which only judges it.
+        frame: path, glob or URI of clean images to learn from, at a tenth of the usual rate.
+
+    Raises:
+        RequestError: it cannot be learned as it stands.
+    """
+    begun = load_start(parent)
+    size = str(begun.card.network.get("size"))
+    lesson = make_lesson(name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog)
+    return replace(lesson, rate=TUNING, rough=0.0, frame=find_source(frame, catalog))
 
 
 def own_id(weights: dict[str, Tensor]) -> str:

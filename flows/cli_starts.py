@@ -1,4 +1,4 @@
-"""The commands `selfmend starts list | show | promote | quarantine | retire | fold`."""
+"""The commands `selfmend starts list | show | promote | quarantine | retire | fold | tune`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,6 +132,33 @@ def fold(
 
     with watched(folding.lesson.work, Console(stderr=True), steps_taken, "steps"):
         outcome = fold_start(source, chosen, catalog, out, run)
+    for line in outcome.lines():
+        typer.echo(line)
+
+
+@starts_app.command()
+def tune(
+    source: Source,
+    frame: Annotated[str, typer.Option("--frame", help="Related clean images to learn from.")],
+    name: Annotated[str, typer.Option("--name", help="What the start is called.")],
+    parent: Annotated[str, typer.Option("--parent", help="The start to go on from.")] = "grey",
+    steps: Annotated[int, typer.Option("--steps", help="Of the training.")] = 150,
+    seed: Annotated[int, typer.Option("--seed", help="Of crops and noise.")] = 17,
+    catalog: CatalogFile = None,
+) -> None:
+    """Teach a start by one related clean frame: a candidate, judged by the collection, which it never saw."""
+    settle(quiet=True)
+    from tasks.learning.lesson import make_tuning
+
+    lesson = make_tuning(name, source, frame, parent, steps=steps, seed=seed, catalog=catalog)
+    typer.echo(where_prefect_is(), err=True)
+    from rich.console import Console
+
+    from flows.tune_start import tune_start
+    from flows.watching import steps_taken, watched
+
+    with watched(lesson.work, Console(stderr=True), steps_taken, "steps"):
+        outcome = tune_start(name, source, frame, parent, steps, seed, catalog)
     for line in outcome.lines():
         typer.echo(line)
 

@@ -46,6 +46,11 @@ def collection_material(source: Source, every: int = EVERY) -> Material:
     return noisy_material(measured, _noisy_trials(held), origins, told, licence, left_out)
 
 
+def judging_trials(source: Source, units: list[Unit]) -> list[Trial]:
+    """What judges a start by units of a collection: clean ones get noise, noisy ones are split in two."""
+    return _clean_trials(units) if source.is_clean else _noisy_trials(units)
+
+
 def _clean_trials(held: list[Unit]) -> list[Trial]:
     return [
         trial

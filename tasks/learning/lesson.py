@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import get_args
@@ -14,6 +14,7 @@ from il_models.meta.joint import Schedule
 from il_models.networks.denoiser import SharedDenoiser, Size
 from tasks.errors import RequestError, nearest
 from tasks.learning.collection import EVERY, collection_material
+from tasks.learning.external import external_material
 from tasks.learning.material import CROPS, SIDE, Material
 from tasks.learning.packaged import packaged_material
 from tasks.learning.reading import Source, find_source
@@ -24,6 +25,7 @@ from tasks.registry.loading import load_start, registry_place
 from tasks.stores.place import Place
 
 RATE, ROUGH = 1e-3, 0.75
+TUNING = 1e-4  # of a start that knows much already
 INITIAL = 1  # seed of the weights that a network without a parent begins with
 PACKAGED = "packaged pictures"
 
@@ -35,6 +37,7 @@ class Lesson:
     source: a collection; None stands for the packaged pictures. seed: of crops and noise. parent: the start to go on
     from. out: where the start goes; None: to the registry, as a candidate. rate, rough: as Schedule has them. every:
     one of so many inputs is held out. moved: weights to begin with in place of the parent's, by name, some of them.
+    frame: clean images to learn from, where the source is only to judge.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Lesson:
     rough: float = ROUGH
     every: int = EVERY
     moved: dict[str, Tensor] = field(default_factory=dict)
+    frame: Source | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -57,10 +61,12 @@ class Lesson:
     @property
     def work(self) -> Place:
         """Where an unfinished one is kept. Another lesson has another place."""
-        inputs = None if self.source is None else [(ref.uri, ref.fingerprint) for ref in self.source.inputs]
+        inputs, shown = (
+            each and [(ref.uri, ref.fingerprint) for ref in each.inputs] for each in (self.source, self.frame)
+        )
         parent = self.parent.card.id if self.parent else None
         plain = [self.size, self.steps, self.seed, inputs, parent, self.rate, self.rough, CROPS, SIDE, PIXELS_VERSION]
-        told = [*plain, self.every, *([own_id(self.moved)] if self.moved else [])]
+        told = [*plain, self.every, *([own_id(self.moved)] if self.moved else []), *([shown] if shown else [])]
         key = hashlib.blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()
         return registry_place() / ".learning" / key
 
@@ -70,6 +76,8 @@ class Lesson:
         Raises:
             RequestError: there is nothing.
         """
+        if self.source is not None and self.frame is not None:
+            return external_material(self.source, self.frame)
         return packaged_material() if self.source is None else collection_material(self.source, self.every)
 
     def network(self) -> SharedDenoiser:
@@ -92,6 +100,7 @@ class Lesson:
             "side": SIDE,
             "seed": self.seed,
             "source": self.source.collection if self.source else PACKAGED,
+            **({"frame": self.frame.collection} if self.frame else {}),
             **({"moved": own_id(self.moved)} if self.moved else {}),
         }
 
@@ -135,6 +144,25 @@ def make_lesson(
         raise RequestError(f"'{place.uri}' has a start '{name}' already; give another name, or remove it first.")
     found = find_source(source, catalog, limit) if source else None
     return Lesson(name, size, steps, seed, found, begun, place)  # type: ignore[arg-type]
+
+
+def make_tuning(
+    name: str, source: str, frame: str, parent: str, *, steps: int = 150, seed: int = 17, catalog: str | None = None
+) -> Lesson:
+    """Check what is asked for where a start is to be taught by a related clean frame, by listing alone.
+
+    Args:
+        name, parent, steps, seed, catalog: as for make_lesson.
+        source: collection that the start is for, which only judges it.
+        frame: path, glob or URI of clean images to learn from, at a tenth of the usual rate.
+
+    Raises:
+        RequestError: it cannot be learned as it stands.
+    """
+    begun = load_start(parent)
+    size = str(begun.card.network.get("size"))
+    lesson = make_lesson(name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog)
+    return replace(lesson, rate=TUNING, rough=0.0, frame=find_source(frame, catalog))
 
 
 def own_id(weights: dict[str, Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tasks.completion import complete_input, completion_job, keep_rows
 from tasks.convergence import CONVERGENCE
 from tasks.limits import Limits
 from tasks.preparation import give_up_stale, prepare
+from tasks.restoration import Restored, restore_tiles
 from tasks.restore_lot import restore_lot
 from tasks.run import Run
 from tasks.status import status_of
@@ -91,6 +93,24 @@ def test_a_torn_file_of_the_table_is_made_again_while_the_records_are_there(tmp_
     (sentence,) = give_up_stale(run.request, prepare(run.request, overwrite=False).within(Limits()))
     assert "the tiles of 1 published images (the first: 'a') are not in the table any more" in sentence
     assert table.names() == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_worker_whose_work_area_is_gone_writes_nothing(stack: str, tmp_path: Path, late: bool) -> None:
+    """late: it goes while the lot is fitted."""
+    run, _ = begun(stack, tmp_path / "out", **SMALL)
+    area = run.request.out / ".work"
+
+    def restore(*given: Any) -> list[Restored]:
+        done = restore_tiles(*given)
+        area.remove()
+        return done
+
+    if not late:
+        area.remove()
+    with pytest.raises(ledger.WorkGone, match=r"^Lot 0000000 is not wanted any more: .* Nothing was written\.$"):
+        restore_lot(run.job(run.plan.lots[0]), restore if late else restore_tiles)
+    assert not area.exists()
 
 
 def test_it_is_said(stack: str, tmp_path: Path) -> None:

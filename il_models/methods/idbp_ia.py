@@ -20,6 +20,7 @@ from il_models.views import turned
 
 OWN, KEPT = "own.", "kept."  # lead the names of the weights that are adapted, and of those that are not
 SALT = 0x1A
+SMOOTH = 1e-6  # where |e| becomes round, in units of the noise: a loss that overflows with the numbers it is made of
 BETTER = 0.995  # of the start's error on rows that the adaptation did not see: what the adapted one may have at most
 
 
@@ -138,7 +139,8 @@ class ImageAdaptedProjections(DenoiserInTurn):
         level = (_factor(problem) + 1) * self.last
         z = x / level
         seen = z + draw.normal(*z.shape[1:]).to(z)
-        off = (denoised(nets, seen, torch.zeros_like(problem.noise.correlation)) - z).abs()
+        off = (denoised(nets, seen, torch.zeros_like(problem.noise.correlation)) - z).square()
+        off = (off + SMOOTH**2).sqrt()
         return torch.where(mask, off, torch.zeros_like(off)).flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)
 
     def _better(self, own: Nets, kept: Nets, problem: Problem) -> Nets:

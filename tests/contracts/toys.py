@@ -15,7 +15,7 @@ from il_models.problem import Problem
 SIGMA = 0.1
 NARROW = {
     "zssr": {"width": 8, "crop": 24},
-    "idbp_ia": {"iterations": 3, "crops": 2},
+    "idbp_ia": {"iterations": 2, "crops": 1, "crop": 16, "size": "lite"},
 }  # networks that are too wide for a contract
 
 

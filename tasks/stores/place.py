@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import RequestError
+from tasks.secrets import require_no_secret
 from tasks.stores.disk import PARTIAL, explaining, left_as_found, move_folder, remove_all, sync_files, write_whole
 from tasks.stores.leases import Lease, Pace, leased
 from tasks.stores.locks import held
@@ -35,7 +36,8 @@ class Place:
     uri: str
 
     def __post_init__(self) -> None:
-        """Write a local path out in full, for another process may stand in another folder."""
+        """Write a local path out in full, for another process may stand in another folder; refuse secrets in a URI."""
+        require_no_secret(self.uri)
         uri = self.uri
         for prefix in ("file://", "local://"):
             uri = uri.removeprefix(prefix)

@@ -5,7 +5,7 @@ import os
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.fault_points import Arming, Fault, arm
@@ -64,14 +64,17 @@ def run_process(setting: Setting, fault: Fault) -> None:
 def run_flow(setting: Setting, fault: Fault) -> tuple[int, str]:
     """What flows/restore.py does, in its order, without Prefect and without a second go within the run."""
     began, request = time.time(), setting.request()
-    with request.out.lock(), ExitStack() as stack:
+    with request.out.lock() as lease, ExitStack() as stack:
         found = prepare(request, overwrite=False).within(Limits())
         give_up_stale(request, found)
         pool, crew = _hired(setting, stack)
         pool = Arming(pool, fault, setting.cluster == "none", setting.twice)
         surveyed = survey_all(request.collection, request.facts, to_survey(found), pool)
         run = undertake(request, *draft(request, found, surveyed, crew, pool), crew, "a-run")
+        run = replace(run, lease=lease)
         outcome = _outcome(run, {ref.name for ref in found.left}, pool)
+        if lease:
+            lease.require()
         summary = conclude(run, found, outcome, began)
     is_all = not (summary.failed or summary.late or summary.left)
     return (GOOD if is_all else LEFT), f"{summary.sentence()} {summary.failed or ''}"

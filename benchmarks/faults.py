@@ -1,21 +1,24 @@
 """Is anything lost? Runs with a fault at a random moment, resumed, and held against the undisturbed one.
 
-    python -m benchmarks.faults [--runs 100] [--only "worker killed"] [--seed 0] [--write]
+    python -m benchmarks.faults [--runs 100] [--only "worker killed"] [--seed 0] [--kept faults.jsonl] [--write]
 
 Each run restores a small collection to a local disk or to an S3 server in memory (moto). Where the fault does not
 concern Prefect, the flow's inner part runs without it: the same rooms in the same order.
 """
 
 import argparse
+import json
+import re
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.fault_cases import CASES, PROCESSES, Case, Ground, Tried, one_run, tried
-from benchmarks.fault_judge import result_of
+from benchmarks.fault_judge import Verdict, result_of
 from benchmarks.fault_points import Fault
 from benchmarks.fault_run import GOOD, Setting
 from benchmarks.fault_surroundings import collection, s3_server
@@ -44,16 +47,20 @@ def main() -> None:
     """Try all cases, each in its share."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--only", default="", help="words of a fault")
+    parser.add_argument("--only", default="", help="regular expression for fault, storage and where lots run")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kept", default="", help="file of runs: new ones are added, and the table is of all in it")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    cases = [case for case in CASES if given.only in f"{case.name} {case.storage} {case.where}"]
-    found: dict[Case, list[Tried]] = defaultdict(list)
+    cases = [case for case in CASES if re.search(given.only, f"{case.name} {case.storage} {case.where}")]
+    found = _kept(Path(given.kept)) if given.kept else defaultdict(list)
     with grounds() as ground:
         for seed, case in enumerate(_planned(cases, given.runs), start=given.seed):
             began = time.monotonic()
             found[case].append(one := tried(case, ground, seed))
+            if given.kept:
+                with Path(given.kept).open("a") as file:
+                    file.write(json.dumps({"case": CASES.index(case), **asdict(one)}) + "\n")
             judged = "good" if one.verdict.is_good else "BAD"
             print(seed, case.name, case.storage, case.where, judged, one.verdict, one.happened, one.ends, one.torn,
                   f"{time.monotonic() - began:.1f} s", flush=True)  # fmt: skip
@@ -65,6 +72,16 @@ def main() -> None:
     text = f"{len(total)} runs, of which {met} met their fault and {good} kept all that is promised. " + ABOUT
     rows = [_row(case, some) for case, some in found.items()]
     write_table("faults" if given.write else "", "Is anything lost?", [(" ".join(text.split()), HEADS, rows)])
+
+
+def _kept(file: Path) -> dict[Case, list[Tried]]:
+    """The runs of a file, by case."""
+    found: dict[Case, list[Tried]] = defaultdict(list)
+    for line in file.read_text().splitlines() if file.exists() else ():
+        told = json.loads(line)
+        case, verdict, ends = CASES[told.pop("case")], Verdict(**told.pop("verdict")), tuple(told.pop("ends"))
+        found[case].append(Tried(verdict, ends=ends, **told))
+    return found
 
 
 def _planned(cases: list[Case], runs: int) -> list[Case]:

@@ -117,15 +117,16 @@ def learning(name: str, known: list[Plane], folder: Path, recipes: dict[str, Rec
         states = multitask(network, sample, METHOD, *rest)
     for state in states:
         progress = Progress(state, spent + time.process_time() - mark)
-        torch.save(progress, path.with_suffix(".new"))
+        torch.save({**vars(state), "seconds": progress.seconds}, path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
         yield progress
 
 
 def read(folder: Path, name: str) -> Progress:
-    """What the folder holds of a start. Only files that this benchmark wrote itself."""
-    progress: Progress = torch.load(folder / f"{name}.pt", weights_only=False)
-    return progress
+    """What the folder holds of a start: tensors and numbers, for whoever wrote the file shall not run code here."""
+    told = torch.load(folder / f"{name}.pt", weights_only=True)
+    seconds = float(told.pop("seconds"))
+    return Progress(Learned(**told), seconds)
 
 
 def first_network() -> ThreeLayers:

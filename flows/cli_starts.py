@@ -1,8 +1,11 @@
-"""The commands `selfmend starts list | show | promote | quarantine | retire`."""
+"""The commands `selfmend starts list | show | promote | quarantine | retire | fold | tune`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from flows.environment import settle, where_prefect_is
+from flows.options import CatalogFile, OutOption, RecipeName, Settings, Source, chosen_settings
 
 if TYPE_CHECKING:
     from tasks.registry.loading import Known
@@ -100,6 +103,64 @@ def quarantine(reference: Reference, why: Why, collection: Collection = None) ->
 def retire(reference: Reference, why: Why) -> None:
     """Keep a start from being used for good; its files stay, for what was restored with it."""
     _change(_named(reference), "retired", why)
+
+
+@starts_app.command()
+def fold(
+    source: Source,
+    catalog: CatalogFile = None,
+    recipe: RecipeName = None,
+    setting: Settings = None,
+    out: OutOption = "restored",
+    run: Annotated[str | None, typer.Option("--run", help="Only what this flow run restored.")] = None,
+) -> None:
+    """Learn from the inputs of a collection that were restored well: a candidate, from the start that they had.
+
+    Give the recipe that they were restored by; its key `fold` says how long and how fast.
+    """
+    settle(quiet=True)
+    from tasks.learning.folding import make_folding
+    from tasks.recipe import load_recipe
+
+    chosen = load_recipe(recipe, chosen_settings(setting))
+    folding = make_folding(source, chosen, catalog, out, run)  # who is turned away shall not wait for Prefect to start
+    typer.echo(f"{folding.sentence()} ({where_prefect_is()})", err=True)
+    from rich.console import Console
+
+    from flows.fold_start import fold_start
+    from flows.watching import steps_taken, watched
+
+    with watched(folding.lesson.work, Console(stderr=True), steps_taken, "steps"):
+        outcome = fold_start(source, chosen, catalog, out, run)
+    for line in outcome.lines():
+        typer.echo(line)
+
+
+@starts_app.command()
+def tune(
+    source: Source,
+    frame: Annotated[str, typer.Option("--frame", help="Related clean images to learn from.")],
+    name: Annotated[str, typer.Option("--name", help="What the start is called.")],
+    parent: Annotated[str, typer.Option("--parent", help="The start to go on from.")] = "grey",
+    steps: Annotated[int, typer.Option("--steps", help="Of the training.")] = 150,
+    seed: Annotated[int, typer.Option("--seed", help="Of crops and noise.")] = 17,
+    catalog: CatalogFile = None,
+) -> None:
+    """Teach a start by one related clean frame: a candidate, judged by the collection, which it never saw."""
+    settle(quiet=True)
+    from tasks.learning.lesson import make_tuning
+
+    lesson = make_tuning(name, source, frame, parent, steps=steps, seed=seed, catalog=catalog)
+    typer.echo(where_prefect_is(), err=True)
+    from rich.console import Console
+
+    from flows.tune_start import tune_start
+    from flows.watching import steps_taken, watched
+
+    with watched(lesson.work, Console(stderr=True), steps_taken, "steps"):
+        outcome = tune_start(name, source, frame, parent, steps, seed, catalog)
+    for line in outcome.lines():
+        typer.echo(line)
 
 
 def _named(reference: str) -> "Known":

@@ -7,7 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 
 from flows.telling import TICK, artifact_key
 from tasks.doors import conclude_lesson, gather_material
-from tasks.learning.lesson import make_lesson
+from tasks.learning.lesson import Lesson, make_lesson
 from tasks.learning.outcome import LearnedOutcome
 from tasks.learning.teaching import taught
 
@@ -43,10 +43,15 @@ def learn_start(
     lesson = make_lesson(
         name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
     )
-    key = artifact_key(name)
-    with lesson.work.lock(), tags(name, "learn"):
+    return carried_out(lesson)
+
+
+def carried_out(lesson: Lesson) -> LearnedOutcome:
+    """Take the steps of a lesson that are left, inside a flow run, and save its start; told as artifacts."""
+    key = artifact_key(lesson.name)
+    with lesson.work.lock(), tags(lesson.name, "learn"):
         material = gather_material(lesson)
-        artifact = create_progress_artifact(progress=0.0, key=f"learn-{key}", description=f"{steps} steps")
+        artifact = create_progress_artifact(progress=0.0, key=f"learn-{key}", description=f"{lesson.steps} steps")
         began, before, told = time.monotonic(), None, 0.0
         for now in taught(lesson, material):
             before = now.steps if before is None else before

@@ -1,10 +1,12 @@
 """Every collection that has something new -> restored, judged, reported; and what the night came to, told."""
 
 import time
+from dataclasses import replace
 from datetime import datetime
 
 from prefect import flow
 
+from flows.fold_start import fold_start
 from flows.notifying import notifiers, notify_all, tell_night
 from flows.restore import restore
 from flows.stopped import stopped_state
@@ -57,7 +59,8 @@ def nightly(
         if isinstance(own, str):
             rows.append(left_row(name, own))
             continue
-        rows.append(_restored(name, recipe, catalog, out, own, cluster, workers))
+        row = _restored(name, recipe, catalog, out, own, cluster, workers)
+        rows.append(_folded(row, recipe, catalog, out) if recipe.fold is not None else row)
     night = Night(tuple(rows), time.time() - began)
     night.keep(Place(out))
     tell_night(night)
@@ -78,3 +81,14 @@ def _restored(
         return row_of(name, bad.summary, str(bad))
     except Exception as error:  # noqa: BLE001 - told in the summary, and the night ends as failed
         return failed_row(name, error, time.time() - began)
+
+
+def _folded(row: Row, recipe: Recipe, catalog: str | None, out: str) -> Row:
+    """The row of a collection with what was learned from its night; that it could not be is no failure of the night."""
+    if row.problem or row.stopped or not row.inputs:
+        return row
+    try:
+        outcome = fold_start(row.collection, recipe, catalog, out, row.run or None)
+        return replace(row, folded=outcome.candidate())
+    except Exception as error:  # noqa: BLE001 - told in the summary; the images are there
+        return replace(row, folded=f"nothing: {' '.join(str(error).split()) or type(error).__name__}")

@@ -1,6 +1,7 @@
 """A collection and a recipe -> restored Zarr stores, the convergence table and the report."""
 
 import time
+from dataclasses import replace
 
 from prefect import flow, runtime, tags
 from prefect.logging import get_run_logger
@@ -60,17 +61,19 @@ def restore(
     limits = limits.settled()
     require_cluster(cluster)
     request = make_request(source, recipe, catalog=catalog, out=out)
-    with request.out.lock(), tags(request.collection, recipe.method.name):
+    with request.out.lock() as lease, tags(request.collection, recipe.method.name):
         found = put_off(prepare(request, overwrite), limits.quiet or 0).within(limits)
         for torn in give_up_stale(request, found):
             get_run_logger().warning("%s", torn)
         with hired(cluster if found.left else "none", workers) as (pool, crew):
             surveyed = survey_inputs(request.collection, request.facts, to_survey(found), pool)
             plan, predicted = draft(request, found, surveyed, crew, pool)
-            run = undertake(request, plan, predicted, crew, str(runtime.flow_run.id))
+            run = replace(undertake(request, plan, predicted, crew, str(runtime.flow_run.id)), lease=lease)
             shrink(pool, run.crew.workers)
             with told(run, found, began):
                 run, outcome = follow(run, found.left, paced(pool, limits, run.crew.workers))
+        if lease:
+            lease.require()
         summary = conclude(run, found, outcome, began)
     write_report(request.out, summary)
     worst = bad_tiles(request.out, ROWS)

@@ -21,6 +21,7 @@ from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.run import Run
 from tasks.stores.image_facts import VERDICTS
+from tasks.stores.leases import Lease
 from tasks.stores.place import Place
 from tasks.stores.shards import TornShard
 
@@ -36,6 +37,7 @@ class CompletionJob:
     out: Place
     work: Place
     provenance: dict[str, Any]
+    lease: Lease | None = None
 
 
 def completion_job(run: Run, name: str, lots: list[Lot]) -> CompletionJob:
@@ -57,7 +59,14 @@ def completion_job(run: Run, name: str, lots: list[Lot]) -> CompletionJob:
     if entry.mask is not None:
         provenance["mask"] = entry.mask
     return CompletionJob(
-        entry, tuple(lot.id for lot in lots), request.facts, request.recipe, request.out, run.work, provenance
+        entry,
+        tuple(lot.id for lot in lots),
+        request.facts,
+        request.recipe,
+        request.out,
+        run.work,
+        provenance,
+        run.lease,
     )
 
 
@@ -86,6 +95,7 @@ def complete_input(job: CompletionJob) -> Published:
                 pyramid=job.recipe.output.pyramid,
                 fills=job.recipe.fill is not None,
                 provenance={**job.provenance, "start": start},
+                lease=job.lease,
             )
         )
     except TornShard as torn:

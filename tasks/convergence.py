@@ -101,7 +101,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     (
         "fill_psnr",
         pa.float64(),
-        "PSNR in dB of such a filling at measured pixels that were hidden from it; peak = the input's scale",
+        "PSNR in dB that is expected of the filled pixels: that at hidden measured ones, less fill_rougher in dB",
     ),
     ("fill_skill", pa.float64(), "how much better than the smooth surface alone it was there, dB"),
     (
@@ -109,6 +109,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         pa.float64(),
         "share of the variance there that it foretold; null where nothing varies, or nothing could be hidden",
     ),
+    ("fill_rougher", pa.float64(), "how many times as rough the image is around the gaps as where filling was tried"),
     ("fill_seconds", pa.float64(), "the tile's share of the wall time of its filling, and of trying it"),
     ("psnr_filled", pa.float64(), "true PSNR of the filled pixels, dB; null without a reference"),
     ("verdict", pa.string(), "good, suspect, failed, or empty for a skipped tile"),

@@ -23,6 +23,7 @@ from tasks.pacing import LotLeft
 from tasks.plan import Lot
 from tasks.restore_lot import learn_start, restore_lot
 from tasks.run import LotsFailed, Run
+from tasks.stores.leases import Overtaken
 from tasks.survey import Surveyed, survey_refs
 
 TOGETHER = 16  # inputs that a worker surveys at a time
@@ -56,7 +57,7 @@ def restore_handful(
             tell(lot, answer)
         elif not isinstance(answer, LotLeft):
             regret(lot, answer)
-            lasting &= isinstance(answer, InputError | LotDied)
+            lasting &= isinstance(answer, InputError | LotDied | Overtaken)
             reasons |= dict.fromkeys(inputs_of([lot]), reason_of(answer))
     if reasons:
         raise LotsFailed(reasons, lasting)

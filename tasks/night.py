@@ -25,7 +25,7 @@ class Row:
     inputs: published. tiles, suspect, failed: restored in this night, and the bad ones of them. late: inputs that could
     not be taken up yet, and broken those that failed, with the reasons. left: inputs for which no time or budget was
     left; None where nobody looked. stopped: by which limit. problem: why the collection counts as failed; empty if it
-    does not.
+    does not. run: id of its flow run. folded: what was learned from it for the next nights, or why nothing was.
     """
 
     collection: str
@@ -41,6 +41,8 @@ class Row:
     stopped: str = ""
     problem: str = ""
     out: str = ""
+    run: str = ""
+    folded: str = ""
 
     @property
     def end(self) -> str:
@@ -77,6 +79,7 @@ def row_of(collection: str, summary: Summary, problem: str = "") -> Row:
         stopped=summary.stopped,
         problem=problem,
         out=summary.out,
+        run=summary.run,
     )
 
 
@@ -149,6 +152,7 @@ class Night:
             lines += [f"* {row.collection} failed: {row.problem}"] if row.problem else []
             inputs = _listed("late", row.late) + _listed("failed", row.broken)
             lines += [f"* {row.collection}: {line}" for line in inputs]
+            lines += [f"* {row.collection} folded: {row.folded}"] if row.folded else []
         reports = [f"* {row.collection}: {row.out}/report.html" for row in self.rows if row.out and row.inputs]
         return ([""] if lines or reports else []) + lines + reports
 

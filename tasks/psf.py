@@ -91,5 +91,5 @@ def _read(uri: str) -> NDArray[np.generic]:
             folder, _, name = uri.rpartition("/")
             return np.asarray(np.load(io.BytesIO(Place(folder or ".").read(name)), allow_pickle=False))
         return np.asarray(open_input(uri, Facts(title="psf", source=uri)).compute(scheduler="synchronous"))
-    except (InputError, OSError, ValueError) as error:
+    except (InputError, OSError, ValueError, MemoryError) as error:
         raise RequestError(f"The PSF '{uri}' cannot be read: {error}") from None

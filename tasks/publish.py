@@ -15,6 +15,7 @@ from tasks.plan import InputPlan
 from tasks.stores.encoding import ROOT_DOCUMENTS, Documents, array_document, open_stored, root_documents, shard_objects
 from tasks.stores.geozarr import FILLED, IMAGE, VERDICT, geo_documents, verdict_dims
 from tasks.stores.image_facts import ImageFacts, image_facts
+from tasks.stores.leases import Lease
 from tasks.stores.ngff import FILLED as FILLED_LABELS
 from tasks.stores.ngff import VERDICT as LABELS
 from tasks.stores.ngff import ngff_documents
@@ -50,7 +51,7 @@ class PublishJob:
     source: the input, opened, on the grid of the image; its metadata are copied. read_source: its pixels of a box.
     checksums: of every shard, from the records. verdicts: a code of image_facts.VERDICTS per tile.
     dtype: "same" or float32. chunk: side of a stored chunk in pixels. pyramid: whether to store half-size copies.
-    fills: whether to store which pixels were filled.
+    fills: whether to store which pixels were filled. lease: by which the run may write, on an object store.
     provenance: what else the image shall say of how it was made; JSON, and the same whenever it is made.
     """
 
@@ -66,6 +67,7 @@ class PublishJob:
     pyramid: bool
     provenance: dict[str, Any]
     fills: bool = False
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def _build(job: PublishJob, site: Site) -> None:
     _write_verdicts(job, facts, documents, site)
     if facts.fills:
         _write_origins(job, read, facts, documents, site)
+    if job.lease:
+        job.lease.require()
     site.tidy()
     site.sync()  # all at once, before the root says that it is there
     for name, data in root_documents(documents, {MARK: {**provenance, "clipped": clipped}}).items():

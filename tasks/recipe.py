@@ -13,12 +13,13 @@ from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
 from tasks.errors import RequestError, nearest
 from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
-from tasks.recipe_parts import Auto, Choices, Fill, Output, Tiling, Zoom
+from tasks.recipe_parts import Auto, Choices, Fill, Fold, Output, Tiling, Zoom
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
 from tasks.validation import sentence
 
+UNSEEN = ("audit", "bad_tiles", "fold")  # choices that no pixel depends on
 RECIPES = Path(__file__).parents[1] / "deployments" / "recipes"
 
 
@@ -74,6 +75,7 @@ class Recipe(Choices):
         description="Share of the inputs on one tile of which a learned start is also held against a fit from scratch; "
         "no pixel depends on it.",
     )
+    fold: Fold | None = Field(None, description="What a night learns for the next ones; nothing: starts stay as are.")
     output: Output = Field(default_factory=Output)
     seed: int = Field(0, ge=0, description="Seed of the run.")
 
@@ -151,7 +153,7 @@ class Recipe(Choices):
         Args:
             start: id of the learned start, whose name may come to stand for another one; None: fits begin at random.
         """
-        chosen = {name: value for name, value in self.told().items() if name not in ("audit", "bad_tiles")}
+        chosen = {name: value for name, value in self.told().items() if name not in UNSEEN}
         if self.fill is not None:
             chosen["fill"] = self.fill.told()
         chosen["method"] = {"name": self.method.name, **asdict(self.restoration())}
@@ -240,5 +242,5 @@ def set_choice(choices: dict[str, Any], key: str, value: Any, where: str) -> Non
 
 
 def _keys() -> list[str]:
-    nested = (*Recipe.model_fields, *Tiling.model_fields, *Output.model_fields, *Fill.model_fields, *Zoom.model_fields)
-    return list(dict.fromkeys(nested))
+    parts = (Recipe, Tiling, Output, Fill, Zoom, Fold)
+    return list(dict.fromkeys(name for part in parts for name in part.model_fields))

@@ -82,6 +82,16 @@ class Fill(Choices):
         return start_for(method, BUNDLED) if isinstance(method, Fitted) and method.needs_start else None
 
 
+class Fold(Choices):
+    """What is learned from a night's inputs for the next ones: a candidate start, which the gate judges."""
+
+    steps: int = Field(300, ge=1, description="Of training on the night's accepted inputs, from the start they had.")
+    rate: float = Field(1e-4, gt=0, le=1e-2, description="Of the first step; it falls along a cosine.")
+    toward: float = Field(
+        0.5, ge=0, le=1, description="How far the weights first go towards the mean of what inputs were adapted to."
+    )
+
+
 class Zoom(Choices):
     """By how much images are enlarged, and how the instrument is taken to have shrunk them (docs/zoom.md)."""
 

@@ -25,6 +25,7 @@ from tasks.recipe import Recipe
 from tasks.registry.pinned import pinned_start
 from tasks.restoration import Restored, restore_tiles
 from tasks.starts import Start, input_start, keep_start, kept_start, known_start, mosaics, remember_start
+from tasks.stores.leases import Lease
 from tasks.stores.place import Place
 from tasks.stores.shards import create_work, sync_shards, work_array, write_shard
 from tasks.tiles import Tile, place_of, read_tiles
@@ -52,6 +53,7 @@ class LotJob:
     device: str = "cpu"
     threads: int = 1
     start: str | None = None  # id of the learned start, whose files lie in the work area
+    lease: Lease | None = None  # by which the run may write, on an object store
     adapted: Place | None = None  # where adaptations are kept from run to run
 
     @property
@@ -78,6 +80,7 @@ def restore_lot(job: LotJob, restore: Restoring = restore_tiles) -> LotDone:
     Raises:
         InputError: an input of the lot cannot be read.
         OSError: the work area cannot be written.
+        Overtaken: another run has taken the place of this one.
     """
     began, was_done = time.monotonic(), ledger.is_done(job.work, job.lot.id)
     with heard() as said:
@@ -88,6 +91,7 @@ def restore_lot(job: LotJob, restore: Restoring = restore_tiles) -> LotDone:
 
 def _restore(job: LotJob, restore: Restoring) -> None:
     if not ledger.is_done(job.work, job.lot.id):
+        _require(job)
         attempt = ledger.begin(job.work, job.lot.id)
         arrays = {entry.name: open_input(entry.uri, job.facts, entry.mask) for entry in job.entries}
         tiles = list(_tiles(job, arrays))
@@ -215,7 +219,14 @@ def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
     for row in rows:
         row["verdict"], row["verdict_reason"] = verdict(row, method)
     sync_shards(job.work, ((name, shard) for name, shards in checksums.items() for shard in shards))
+    _require(job)
     ledger.commit(job.work, job.lot, rows, checksums)
+
+
+def _require(job: LotJob) -> None:
+    """Go on only while the run is not overtaken by another one."""
+    if job.lease:
+        job.lease.require()
 
 
 def _row(restored: Restored, seam: float | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tasks.lots import inputs_of
 from tasks.plan import InputPlan, Lot, Plan
 from tasks.requests import Request
 from tasks.restore_lot import LotJob
+from tasks.stores.leases import Lease
 from tasks.stores.place import Place
 from tasks.tally import Tally
 from tasks.workers import Crew
@@ -20,13 +21,14 @@ from tasks.workers import Crew
 
 @dataclass(frozen=True)
 class Run:
-    """A plan under way. tally: how far it is, counted by the task runs that share it."""
+    """A plan under way. tally: how far it is, counted by the task runs that share it. lease: of an object store."""
 
     id: str
     request: Request
     plan: Plan
     crew: Crew
     tally: Tally = field(default_factory=Tally, compare=False)
+    lease: Lease | None = None
 
     @property
     def work(self) -> Place:
@@ -67,6 +69,7 @@ class Run:
             device=self.crew.device,
             threads=self.plan.threads,
             start=self.plan.start,
+            lease=self.lease,
             adapted=self.request.out / ADAPTED,
         )
 

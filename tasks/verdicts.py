@@ -41,12 +41,14 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
 
 def _doubts(row: dict[str, Any], limits: Tolerance) -> list[str]:
     """What speaks against what was inferred in a tile's gaps."""
-    filled, told = row.get("filled"), row.get("fill_explained")
+    filled, told, rougher = row.get("filled"), row.get("fill_explained"), row.get("fill_rougher") or 1.0
     if not filled:
         return []
     found = {
         f"{filled:.0%} of its pixels were inferred": filled > limits.filled,
         "its filling could not be tried on measured pixels": row.get("fill_psnr") is None,
+        f"its gaps lie where it is {rougher:.0f} times as rough as where filling could be tried": rougher
+        > limits.rougher,
         f"its filling foretold only {max(told or 0, 0):.0%} of what varies where it was tried": told is not None
         and told < limits.explained,
     }

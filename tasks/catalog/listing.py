@@ -14,6 +14,7 @@ from typing import Any
 
 from tasks.catalog.locations import cause, connect, file_name, plain, scheme, split_variable, suffix
 from tasks.errors import RequestError
+from tasks.secrets import require_no_secret
 
 STORE_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
@@ -34,9 +35,9 @@ def expand(source: str) -> list[Entry]:
 
     '*', '?' and '[...]' stand for names within a folder, '**' for any depth; hidden names and links to folders behind
     '**' are left out. A folder stands for what lies directly in it.
-
-    Raises RequestError where nothing is there, or where the place cannot be reached.
+    Raises RequestError where nothing is there, the place cannot be reached, or the source holds a secret.
     """
+    require_no_secret(source)
     try:
         found = _expand(source)
     except RequestError:

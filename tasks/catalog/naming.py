@@ -9,6 +9,8 @@ from collections.abc import Sequence
 # What else lies in a collection's folder of the output.
 TAKEN = {"convergence", "report.html"}
 LONGEST = 120
+# Names of devices of Windows, with any extension.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
 
 
 def safe_names(paths: Sequence[str], uris: Sequence[str]) -> list[str]:
@@ -18,8 +20,9 @@ def safe_names(paths: Sequence[str], uris: Sequence[str]) -> list[str]:
         paths: path of each input below the fixed part of its pattern, with '/' between folders.
         uris: where each input lies; tells apart what even the extension does not.
 
-    Names keep their folders, hold letters, digits and '._-+=@' only, begin with neither '.' nor '/', and differ in more
-    than case. Where two would be alike, both keep their extension; if that does not help, both get a hash of their URI.
+    Names keep their folders, hold letters, digits and '._-+=@' only, begin with neither '.' nor '/', are no devices of
+    Windows, and differ in more than case. Where two would be alike, both keep their extension; if that does not help,
+    both get a hash of their URI.
     """
     names = stems(paths)
     names = [_safe(path) if twice else name for path, name, twice in zip(paths, names, _alike(names), strict=True)]
@@ -64,6 +67,7 @@ def _safe(path: str) -> str:
 def _safe_part(part: str) -> str:
     clean = re.sub(r"[^\w.\-+=@]", "_", unicodedata.normalize("NFC", part)).rstrip(".")
     clean = re.sub(r"^\.+", lambda dots: "_" * len(dots.group()), clean) or "_"
+    clean = _DEVICE.sub(lambda name: f"{name.group()}_", clean, count=1) if _DEVICE.match(clean) else clean
     if len(clean.encode()) <= LONGEST:
         return clean
     return f"{clean.encode()[: LONGEST - 9].decode(errors='ignore')}-{_hash(part)}"

@@ -15,8 +15,8 @@ OF_EACH = 3  # planes of one
 BINS = (1, 2, 3)  # px that are averaged: less noise of a known level
 
 
-def collection_material(source: Source) -> Material:
-    """Planes of a collection; every fifth input is held out, of a single input every fifth place.
+def collection_material(source: Source, every: int = EVERY) -> Material:
+    """Planes of a collection; every fifth input (or `every` one) is held out, of a single input every fifth place.
 
     Clean references get noise of all kinds. From noisy inputs pairs are made at the surveyed noise (Recorrupted-to-
     Recorrupted), which asks that it is white, and Gaussian at least once it is stabilised: inputs with speckle or
@@ -27,7 +27,7 @@ def collection_material(source: Source) -> Material:
         RequestError: nothing is left to learn from.
     """
     units, left_out = read_units(source)
-    held = units[EVERY - 1 :: EVERY] or units[1:][-1:]
+    held = units[every - 1 :: every] or units[1:][-1:]
     names = {unit.name for unit in held}
     kept = [unit for unit in units if unit.name not in names]
     told = f"{len(held)} of {len(units)} {'inputs' if len(source.inputs) > 1 else 'places'} of {source.collection}"
@@ -44,6 +44,11 @@ def collection_material(source: Source) -> Material:
     if not held:
         held, told = kept, f"nothing of {source.collection}: it is too small to be split, and was learned from as well"
     return noisy_material(measured, _noisy_trials(held), origins, told, licence, left_out)
+
+
+def judging_trials(source: Source, units: list[Unit]) -> list[Trial]:
+    """What judges a start by units of a collection: clean ones get noise, noisy ones are split in two."""
+    return _clean_trials(units) if source.is_clean else _noisy_trials(units)
 
 
 def _clean_trials(held: list[Unit]) -> list[Trial]:

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import get_args
 
 import torch
+from torch import Tensor
 
 from il_models.meta.joint import Schedule
 from il_models.networks.denoiser import SharedDenoiser, Size
 from tasks.errors import RequestError, nearest
-from tasks.learning.collection import collection_material
+from tasks.learning.collection import EVERY, collection_material
+from tasks.learning.external import external_material
 from tasks.learning.material import CROPS, SIDE, Material
 from tasks.learning.packaged import packaged_material
 from tasks.learning.reading import Source, find_source
@@ -23,6 +25,7 @@ from tasks.registry.loading import load_start, registry_place
 from tasks.stores.place import Place
 
 RATE, ROUGH = 1e-3, 0.75
+TUNING = 1e-4  # of a start that knows much already
 INITIAL = 1  # seed of the weights that a network without a parent begins with
 PACKAGED = "packaged pictures"
 
@@ -32,7 +35,9 @@ class Lesson:
     """A start to be learned.
 
     source: a collection; None stands for the packaged pictures. seed: of crops and noise. parent: the start to go on
-    from. out: where the start goes; None: to the registry, as a candidate.
+    from. out: where the start goes; None: to the registry, as a candidate. rate, rough: as Schedule has them. every:
+    one of so many inputs is held out. moved: weights to begin with in place of the parent's, by name, some of them.
+    frame: clean images to learn from, where the source is only to judge.
     """
 
     name: str
@@ -42,18 +47,26 @@ class Lesson:
     source: Source | None = None
     parent: LearnedStart | None = None
     out: Place | None = None
+    rate: float = RATE
+    rough: float = ROUGH
+    every: int = EVERY
+    moved: dict[str, Tensor] = field(default_factory=dict)
+    frame: Source | None = None
 
     @property
     def schedule(self) -> Schedule:
         """Steps and rate."""
-        return Schedule(self.steps, RATE, ROUGH)
+        return Schedule(self.steps, self.rate, self.rough)
 
     @property
     def work(self) -> Place:
         """Where an unfinished one is kept. Another lesson has another place."""
-        inputs = None if self.source is None else [(ref.uri, ref.fingerprint) for ref in self.source.inputs]
+        inputs, shown = (
+            each and [(ref.uri, ref.fingerprint) for ref in each.inputs] for each in (self.source, self.frame)
+        )
         parent = self.parent.card.id if self.parent else None
-        told = [self.size, self.steps, self.seed, inputs, parent, RATE, ROUGH, CROPS, SIDE, PIXELS_VERSION]
+        plain = [self.size, self.steps, self.seed, inputs, parent, self.rate, self.rough, CROPS, SIDE, PIXELS_VERSION]
+        told = [*plain, self.every, *([own_id(self.moved)] if self.moved else []), *([shown] if shown else [])]
         key = hashlib.blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()
         return registry_place() / ".learning" / key
 
@@ -63,7 +76,9 @@ class Lesson:
         Raises:
             RequestError: there is nothing.
         """
-        return packaged_material() if self.source is None else collection_material(self.source)
+        if self.source is not None and self.frame is not None:
+            return external_material(self.source, self.frame)
+        return packaged_material() if self.source is None else collection_material(self.source, self.every)
 
     def network(self) -> SharedDenoiser:
         """The network as it begins."""
@@ -71,7 +86,7 @@ class Lesson:
             torch.manual_seed(INITIAL)
             network = SharedDenoiser(self.size)
         if self.parent:
-            network.load_state_dict(self.parent.weights)
+            network.load_state_dict({**self.parent.weights, **self.moved})
         return network
 
     def told(self) -> dict[str, str | int | float]:
@@ -79,12 +94,14 @@ class Lesson:
         return {
             "optimiser": "Adam",
             "steps": self.steps,
-            "rate": RATE,
-            "rough": ROUGH,
+            "rate": self.rate,
+            "rough": self.rough,
             "crops": CROPS,
             "side": SIDE,
             "seed": self.seed,
             "source": self.source.collection if self.source else PACKAGED,
+            **({"frame": self.frame.collection} if self.frame else {}),
+            **({"moved": own_id(self.moved)} if self.moved else {}),
         }
 
 
@@ -127,6 +144,33 @@ def make_lesson(
         raise RequestError(f"'{place.uri}' has a start '{name}' already; give another name, or remove it first.")
     found = find_source(source, catalog, limit) if source else None
     return Lesson(name, size, steps, seed, found, begun, place)  # type: ignore[arg-type]
+
+
+def make_tuning(
+    name: str, source: str, frame: str, parent: str, *, steps: int = 150, seed: int = 17, catalog: str | None = None
+) -> Lesson:
+    """Check what is asked for where a start is to be taught by a related clean frame, by listing alone.
+
+    Args:
+        name, parent, steps, seed, catalog: as for make_lesson.
+        source: collection that the start is for, which only judges it.
+        frame: path, glob or URI of clean images to learn from, at a tenth of the usual rate.
+
+    Raises:
+        RequestError: it cannot be learned as it stands.
+    """
+    begun = load_start(parent)
+    size = str(begun.card.network.get("size"))
+    lesson = make_lesson(name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog)
+    return replace(lesson, rate=TUNING, rough=0.0, frame=find_source(frame, catalog))
+
+
+def own_id(weights: dict[str, Tensor]) -> str:
+    """Names weights by what they hold: 12 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name, value in sorted(weights.items()):
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:

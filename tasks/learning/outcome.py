@@ -24,6 +24,14 @@ class LearnedOutcome:
         """One line."""
         return f"Learned '{self.card.name}', {self.card.id}, in {self.card.schedule['steps']} steps."
 
+    def candidate(self) -> str:
+        """The candidate and what the gate would say, in a line."""
+        judged = [each for each in findings(self.card) if not each.passed]
+        gate = (
+            f"the gate would not pass it ({'; '.join(each.words for each in judged)})" if judged else "the gate passes"
+        )
+        return f"candidate {self.card.name} {self.card.id} from {self.card.parent}: {gate}"
+
     def lines(self) -> list[str]:
         """What a person wants to know at the end."""
         last = self.card.curve[-1].psnr if self.card.curve else ()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 COSTLY_CHUNK = 64 * 2**20
+LARGEST_PIECE = 4 * 2**30  # bytes that must be decoded at once
+LARGEST_IMAGE = 64 * 2**40  # bytes of an input: what is larger was never measured
 # How tifffile, xarray and the reader of plain Zarr call axes that have no name.
 NAMELESS = re.compile(r"[qi]|dim_\d+|axis\d+")
 
@@ -37,11 +39,13 @@ def canonical(stored: Stored, facts: Facts) -> "xr.DataArray":
         raise InputError(f"{stored.uri} is not an image: its shape is {stored.pixels.shape}.")
     if not all(stored.pixels.shape):
         raise InputError(f"{stored.uri} holds no pixels: its shape is {stored.pixels.shape}.")
+    pieces = tuple(map(min, stored.chunks, stored.pixels.shape))
+    _require_bearable(stored, math.prod(pieces))
     names = _named(stored, facts)
     dims = tuple(letter for letter in AXIS_LETTERS if letter in names)
     axes = tuple(names.index(letter) for letter in dims)
     window = Window(stored.uri, stored.pixels, axes)
-    pieces = tuple(min(stored.chunks[axis], stored.pixels.shape[axis]) for axis in axes)
+    pieces = tuple(pieces[axis] for axis in axes)
     lazy = da.from_array(
         window,
         chunks=dask_chunks(pieces, window.shape, window.dtype.itemsize),
@@ -53,6 +57,25 @@ def canonical(stored: Stored, facts: Facts) -> "xr.DataArray":
     image, geo = _georeferenced(image, stored, facts)
     image.attrs = _attributes(image, stored, facts, geo) | {"source_chunks": dict(zip(dims, pieces, strict=True))}
     return image
+
+
+def _require_bearable(stored: Stored, piece: int) -> None:
+    """Refuse what no instrument writes, before any memory is asked for. Raises InputError. piece: in pixels."""
+    size = stored.pixels.dtype.itemsize
+    if math.prod(stored.pixels.shape) * size > LARGEST_IMAGE:
+        raise InputError(
+            f"{stored.uri} says that it is {stored.pixels.shape}: {_tebibytes(stored.pixels.shape, size)} TiB, and "
+            f"{LARGEST_IMAGE >> 40} are allowed; check the file, or split it into several inputs."
+        )
+    if piece * size > LARGEST_PIECE:
+        raise InputError(
+            f"{stored.uri} can only be read in pieces of {piece * size / 2**30:.1f} GiB ({stored.chunks}), and "
+            f"{LARGEST_PIECE >> 30} are allowed; write it again in smaller tiles, strips or chunks."
+        )
+
+
+def _tebibytes(shape: tuple[int, ...], size: int) -> str:
+    return f"{math.prod(shape) * size / 2**40:,.0f}"
 
 
 def _named(stored: Stored, facts: Facts) -> list[str]:

@@ -45,6 +45,20 @@ def zarr_target(uri: str) -> Any:
     return FsspecStore.from_url(uri, read_only=True)
 
 
+def require_harmless(array: Any, uri: str) -> None:
+    """Refuse an array whose chunks are Python objects: reading them would run whatever code they hold.
+
+    Raises:
+        InputError: it is such an array.
+    """
+    metadata = array.metadata
+    codecs = [*(getattr(metadata, "filters", None) or ()), *(getattr(metadata, "codecs", None) or ())]
+    codecs.append(getattr(metadata, "compressor", None))
+    names = " ".join(f"{type(codec).__name__} {getattr(codec, 'codec_id', '')}".lower() for codec in codecs)
+    if "pickle" in names or array.dtype.kind == "O":
+        raise InputError(f"{uri} holds Python objects, which run code when they are read; write it again as numbers.")
+
+
 def _text(store: str, name: str) -> str | None:
     if scheme(store) == "":
         path = os.path.join(plain(store), name)

@@ -11,7 +11,7 @@ from tasks.errors import InputError
 from tasks.readers._canonical import canonical
 from tasks.readers._stored import Stored
 from tasks.readers._tiff_facts import SECONDS, full_unit
-from tasks.readers._zarr_store import is_store, ngff_attributes, zarr_target
+from tasks.readers._zarr_store import is_store, ngff_attributes, require_harmless, zarr_target
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,6 +39,7 @@ def open(uri: str, facts: Facts) -> "xr.DataArray":
         scale = _scale(level, len(letters)), _scale(multiscale, len(letters))
     except (KeyError, IndexError, TypeError, StopIteration) as error:
         raise InputError(f"{uri}: its OME-Zarr metadata are broken: {cause(error)}.") from error
+    require_harmless(array, uri)
     if len(letters) != array.ndim:
         raise InputError(f"{uri}: the metadata name {len(letters)} axes, but level '{path}' has {array.ndim}.")
     notes = () if path == multiscale["datasets"][0]["path"] else (f"The largest level that is there is '{path}'.",)

@@ -9,7 +9,7 @@ from tasks.errors import InputError, nearest
 from tasks.readers._canonical import canonical
 from tasks.readers._dataset import LETTER_OF, stored_variable
 from tasks.readers._stored import Stored
-from tasks.readers._zarr_store import is_store, ngff_attributes, zarr_target
+from tasks.readers._zarr_store import is_store, ngff_attributes, require_harmless, zarr_target
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,8 +32,11 @@ def open(uri: str, facts: Facts) -> "xr.DataArray":
     except Exception as error:
         raise InputError(f"{store} cannot be read as Zarr: {cause(error)}.") from error
     if isinstance(node, zarr.Array):
+        require_harmless(node, store)
         return canonical(_stored(uri, node), facts)
     arrays = dict(node.arrays())
+    for name, array in arrays.items():
+        require_harmless(array, f"{store}/{name}")
     if wanted is not None and wanted not in arrays:
         raise InputError(f"{store} has no array '{wanted}'; it has {', '.join(arrays)}.{nearest(wanted, arrays)}")
     if arrays and all(_dimensions(array) or array.ndim == 0 for array in arrays.values()):

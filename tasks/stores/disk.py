@@ -2,11 +2,13 @@
 
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 PARTIAL = ".partial"  # the end of names of files that are being written; zarr uses the same
 
@@ -53,6 +55,19 @@ def sync_files(top: Path, names: Iterable[str]) -> None:
     with ThreadPoolExecutor(SYNCS, thread_name_prefix="sync") as threads:
         for done in [threads.submit(sync, path) for path in (*map(top.joinpath, (*files, *folders)), top.parent)]:
             done.result()
+
+
+def remove_all(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; another worker may do so at the same time."""
+
+    def is_gone(call: Any, at: str, error: Any) -> None:
+        if not isinstance(error[1], FileNotFoundError):
+            raise error[1]
+
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=is_gone)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import RequestError
-from tasks.stores.disk import PARTIAL, explaining, left_as_found, move_folder, sync_files, write_whole
+from tasks.secrets import require_no_secret
+from tasks.stores.disk import PARTIAL, explaining, left_as_found, move_folder, remove_all, sync_files, write_whole
+from tasks.stores.leases import Lease, Pace, leased
 from tasks.stores.locks import held
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Place:
     uri: str
 
     def __post_init__(self) -> None:
-        """Write a local path out in full, for another process may stand in another folder."""
+        """Write a local path out in full, for another process may stand in another folder; refuse secrets in a URI."""
+        require_no_secret(self.uri)
         uri = self.uri
         for prefix in ("file://", "local://"):
             uri = uri.removeprefix(prefix)
@@ -123,14 +126,21 @@ class Place:
         with explaining(f"{self.uri}/{name}"):
             self._put(name, data, lasting)
 
+    def write_new(self, name: str, data: bytes) -> bool:
+        """Write a file of an object store if there is none. Whether it was written: of several who try, by one."""
+        fs, path = self._remote(name)
+        try:
+            fs.pipe_file(path, data, mode="create")
+        except OSError:  # each library has an error of its own for it
+            if not self.exists(name):
+                raise
+            return False
+        return True
+
     def remove(self, name: str = "") -> None:
         """Remove a file, or a folder with all that is in it; nothing there is as good."""
         if self.local:
-            path = self.local / _checked(name)
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, onerror=_still_there)
-            else:
-                path.unlink(missing_ok=True)
+            remove_all(self.local / _checked(name))
             return
         fs, _ = self._remote()
         for found in self._objects(name):
@@ -192,18 +202,16 @@ class Place:
             said = getattr(error, "strerror", None) or f"'{self.uri}' cannot be written: {error}."
             raise RequestError(said) from error
 
-    def lock(self) -> AbstractContextManager[None]:
+    def lock(self, pace: Pace = Pace()) -> AbstractContextManager[Lease | None]:  # noqa: B008 - frozen
         """Keep a second run out of this folder while the context lasts; a run that died holds nobody back.
 
-        Not yet on object stores: there two runs on one output do the same work twice, and end in the same state.
+        Gives the lease, by which workers know whether they may still commit; None on a local disk, which has locks.
 
         Raises:
             RequestError: another run holds it, or nothing can be written here.
         """
-        if not self.local:
-            return nullcontext()
         self.require_writable()
-        return held(self.local)
+        return held(self.local) if self.local else leased(self, pace)
 
     def _put(self, name: str, data: bytes, lasting: bool = True) -> None:
         if self.local:
@@ -227,13 +235,6 @@ class Place:
             return dict(fs.find(path, detail=True))
         except FileNotFoundError:
             return {}
-
-
-def _still_there(call: Any, path: str, error: Any) -> None:
-    """Go on where another worker removed it at the same time."""
-    del call, path
-    if not isinstance(error[1], FileNotFoundError):
-        raise error[1]
 
 
 def _checked(name: str) -> str:

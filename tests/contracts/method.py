@@ -109,7 +109,7 @@ class MethodContract:
     def test_is_better_than_the_measurement(self, kind: type[Method]) -> None:
         if kind.name == "identity" or Identity not in kind.serves:
             pytest.skip("returns the measurement")
-        clean, problem = toy(2, side=2 * side_of(kind))
+        clean, problem = toy(1, side=2 * side_of(kind))
         method = small(kind, steps=160) if issubclass(kind, Fitted) and not kind.needs_start else kind()
         done = fit(problem, method, start=learned(method, problem))
         assert bool((mse(done.x, clean, problem.mask) < 0.5 * mse(problem.fallback(), clean, problem.mask)).all())

@@ -30,7 +30,7 @@ def noise(grid, dtype, seed=0):
 
 
 @given(grid=grids())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_weights_of_all_tiles_add_up_to_one(grid):
     total = np.zeros(grid.shape, np.float64)
     count = np.zeros(grid.shape, np.int32)
@@ -46,14 +46,14 @@ def test_weights_of_all_tiles_add_up_to_one(grid):
 
 
 @given(grid=grids(), dtype=st.sampled_from(["uint8", "uint16", "int16"]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_identity_returns_integers_bit_for_bit(grid, dtype):
     image = noise(grid, dtype)
     np.testing.assert_array_equal(np.rint(joined(grid, image)).astype(dtype), image)
 
 
 @given(grid=grids())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_identity_returns_floats(grid):
     image = noise(grid, "float32")
     np.testing.assert_allclose(joined(grid, image), image, rtol=1e-6, atol=0)
@@ -65,7 +65,7 @@ def test_without_ramps_floats_are_the_same_to_the_bit():
 
 
 @given(grid=grids(), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_box_can_be_joined_alone(grid, data):
     start = [data.draw(st.integers(0, n - 1)) for n in grid.shape]
     stop = [data.draw(st.integers(a + 1, n)) for a, n in zip(start, grid.shape, strict=True)]

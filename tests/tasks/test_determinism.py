@@ -1,6 +1,7 @@
 """Bytes do not depend on worker count, order or resume."""
 
 import multiprocessing
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -34,12 +35,18 @@ def stack(tmp_path: Path) -> Path:
     return tmp_path / "in.tif"
 
 
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessPoolExecutor]:
+    """Four workers that share nothing with this process."""
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as workers:
+        yield workers
+
+
 @pytest.mark.parametrize("scope", ["tile", "input"])
-def test_workers_and_order_do_not_matter(stack: Path, tmp_path: Path, scope: str) -> None:
+def test_workers_and_order_do_not_matter(stack: Path, tmp_path: Path, pool: ProcessPoolExecutor, scope: str) -> None:
     chosen = {**QUICK, "scope": scope, "own_steps": 2}
     restored(str(stack), tmp_path / "one", **chosen)
-    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
-        restored(str(stack), tmp_path / "four", pool, shuffle=7, **chosen)
+    restored(str(stack), tmp_path / "four", pool, shuffle=7, **chosen)
     one, four = image_digests(tmp_path / "one"), image_digests(tmp_path / "four")
     assert one
     assert one == four

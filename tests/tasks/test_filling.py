@@ -17,6 +17,7 @@ from tasks.rehearsal import ENOUGH, near, rehearsed
 from tasks.verdicts import verdict
 
 GAIN, OFFSET = 2.0, 100.0
+SURFACE = {"within": 8, "method": {"name": "biharmonic"}}  # for what does not ask how well gaps are filled
 RUN = {"tiling__tile": 96, "tiling__shard": 192, "bad_tiles": 1}
 
 
@@ -76,7 +77,7 @@ def test_gaps_are_filled_and_flagged_and_wide_ones_stay(catalog: Path, tmp_path:
 
 
 def test_measured_pixels_may_stay_as_they_came(catalog: Path, tmp_path: Path) -> None:
-    restored("cells", tmp_path / "out", catalog=catalog, method="identity", fill__within=8, **RUN)
+    restored("cells", tmp_path / "out", catalog=catalog, method="identity", fill=SURFACE, **RUN)
     image, raw = pixels(tmp_path / "out" / "cells", "cell"), tifffile.imread(tmp_path / "cell.tif")
     valid = lines(image.shape)
     assert np.array_equal(image[valid], raw[valid])
@@ -96,7 +97,7 @@ def test_filling_changes_no_measured_pixel_of_a_run_by_another_method(catalog: P
 def test_a_choice_of_filling_is_part_of_the_key(catalog: Path, tmp_path: Path) -> None:
     keys = [
         begun("cells", tmp_path / str(place), catalog=catalog, **fill)[0].plan.key
-        for place, fill in enumerate([{}, {"fill__within": 8}, {"fill__within": 9}])
+        for place, fill in enumerate([{}, {"fill": SURFACE}, {"fill": {**SURFACE, "within": 9}}])
     ]
     assert len(set(keys)) == 3
 
@@ -155,6 +156,7 @@ def test_a_tile_that_is_mostly_a_guess_is_suspect() -> None:
     for change, words in (
         ({"filled": 0.6}, "60% of its pixels were inferred"),
         ({"fill_explained": -0.2}, "foretold only 0% of what varies"),
+        ({"fill_rougher": 12.0}, "its gaps lie where it is 12 times as rough"),
         ({"fill_psnr": None, "fill_explained": None}, "could not be tried"),
     ):
         kind, reason = verdict({**good, **change}, Identity())

@@ -12,7 +12,7 @@ from tasks.errors import RequestError
 from tasks.learning import packaged
 from tasks.learning.collection import collection_material
 from tasks.learning.keeping import kept_state
-from tasks.learning.lesson import Lesson, make_lesson
+from tasks.learning.lesson import Lesson, make_lesson, make_tuning
 from tasks.learning.material import Material, clean_material
 from tasks.learning.outcome import conclude
 from tasks.learning.packaged import made_from, packaged_material, packaged_trials
@@ -185,3 +185,19 @@ def test_the_error_of_a_noisy_trial_is_that_of_the_clean_image() -> None:
     trial = noisy_trials("one", clean + sigma * noise, sigma)[0]
     off = torch.from_numpy(clean)[None, None] + 0.05
     assert trial.error(off) == pytest.approx(0.05**2, abs=2e-4)
+
+
+def test_a_frame_teaches_and_the_collection_judges(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "frame.tif", plane(7, 96).astype(np.float32))
+    source = folder(tmp_path, 200, count=4)
+    asked = make_tuning("mine", source, str(tmp_path / "frame.tif"), "grey", steps=1)
+    material = asked.material()
+    assert [each.name for each in material.inputs] == ["frame at 0,0"]
+    assert len({trial.image for trial in material.trials}) == 4
+    assert {trial.level for trial in material.trials} == {0.0}
+    assert str(asked.told()["frame"]).startswith("frame")
+    assert asked.rate == 1e-4
+    assert asked.work != make_lesson("mine", source, parent="grey", steps=1).work
+    drawn = material.draw(torch.Generator().manual_seed(1))
+    assert drawn.target.min() >= 0
+    assert not torch.equal(drawn.y, drawn.target)

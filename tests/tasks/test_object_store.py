@@ -8,6 +8,7 @@ import zarr
 from contracts.publishing import digest, grid_of, image, restored, source
 
 from tasks.publish import publish_input
+from tasks.stores.leases import Overtaken
 from tasks.stores.place import Place
 from tasks.stores.showing import published_key
 
@@ -46,6 +47,18 @@ def test_what_another_process_writes_is_listed_at_once(bucket):
     s3fs.S3FileSystem(skip_instance_cache=True).pipe_file(f"{bucket.uri}/lots/1.parquet", b"")
     assert bucket.names("lots") == ["0.parquet", "1.parquet"]
     assert bucket.exists("lots/1.parquet")
+
+
+def test_what_is_there_is_not_written_anew(bucket):
+    assert bucket.write_new("lease", b"first")
+    assert not bucket.write_new("lease", b"second")
+    assert bucket.read("lease") == b"first"
+    with bucket.lock() as lease:
+        lease.require()
+    with bucket.lock() as later:
+        assert later.number == lease.number + 1
+        with pytest.raises(Overtaken):
+            lease.require()
 
 
 def test_publishing_to_s3(bucket, tmp_path):

@@ -195,8 +195,6 @@ def test_a_second_run_is_told_who_is_at_work(tmp_path):
                 pass
     with place.lock():
         pass
-    with Place("memory://x").lock(), Place("memory://x").lock():
-        pass
 
 
 def test_a_trial_leaves_no_folder_behind_and_work_stays(tmp_path):

@@ -38,6 +38,7 @@ class FromStart(Fitted, ABC):
     needs_start: ClassVar[bool] = True
     needs_noise_level: ClassVar[bool] = True
     multiple: ClassVar[int] = MULTIPLE
+    judges_itself: ClassVar[bool] = False  # it keeps the start where its adaptation is no better: no one else need ask
 
     size: Size = "small"  # that of the start
     crop: int = 128  # px, side of what a step sees of a tile; 0: all of it

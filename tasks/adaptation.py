@@ -52,6 +52,8 @@ def fit_from(problem: Problem, method: Method, stopper: Stopper | None, begin: N
     done = fit(problem, method, stopper=stopper, start=begin)
     if done.nets is None or not isinstance(method, Fitted) or method.steps == 0:
         return replace(done, records=[replace(record, rung=rung) for record in done.records])
+    if isinstance(method, FromStart) and method.judges_itself:
+        return replace(done, records=[replace(record, rung=method.name) for record in done.records])
     as_it_was = replace(method, steps=0)
     ok = _accepted(_part(problem), as_it_was, begin, done.nets) & _finite(done.records, problem)
     if bool(ok.all()):

@@ -13,7 +13,10 @@ from il_models.noise import Noise
 from il_models.problem import Problem
 
 SIGMA = 0.1
-NARROW = {"zssr": {"width": 8, "crop": 24}}  # networks that are too wide for a contract
+NARROW = {
+    "zssr": {"width": 8, "crop": 24},
+    "idbp_ia": {"iterations": 2, "crops": 1, "crop": 16, "size": "lite"},
+}  # networks that are too wide for a contract
 
 
 def scenes(b: int, channels: int = 1, side: int = 32) -> Tensor:

@@ -29,7 +29,7 @@ def on_reading(module):
     module.read_box = read_box
 
 
-PATCHES = {{"tasks.restoration": on_fitting, "tasks.problems": on_reading}}
+PATCHES = {{"tasks.restoration": on_fitting, "tasks.measured": on_reading}}
 
 
 class Poison(importlib.abc.MetaPathFinder):
@@ -48,7 +48,7 @@ class Poison(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Poison())
 '''
-FITTING, READING = "tasks.restoration", "tasks.problems"
+FITTING, READING = "tasks.restoration", "tasks.measured"
 
 
 def poisoned(folder: Path, what: str) -> Path:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.fault_points import Fault
@@ -60,7 +61,10 @@ def result_of(collection: Place) -> Result:
     attempts: dict[tuple[str, str], int] = {}
     for name in names:
         if name.startswith(f"{CONVERGENCE}/"):
-            rows = pq.read_table(io.BytesIO(collection.read(name)), columns=["input", "tile", "lot", "attempts"])
+            try:
+                rows = pq.read_table(io.BytesIO(collection.read(name)), columns=["input", "tile", "lot", "attempts"])
+            except pa.ArrowException:
+                continue  # its tiles are lost
             for row in rows.to_pylist():
                 tiles[row["input"], row["tile"]] += 1
                 attempts[row["input"], row["lot"]] = row["attempts"] or 1

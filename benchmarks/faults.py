@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -54,7 +54,8 @@ def main() -> None:
     given = parser.parse_args()
     cases = [case for case in CASES if re.search(given.only, f"{case.name} {case.storage} {case.where}")]
     found = _kept(Path(given.kept)) if given.kept else defaultdict(list)
-    with grounds() as ground:
+    with grounds() if cases else nullcontext() as ground:
+        assert ground or not cases
         for seed, case in enumerate(_planned(cases, given.runs), start=given.seed):
             began = time.monotonic()
             found[case].append(one := tried(case, ground, seed))

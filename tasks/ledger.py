@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.convergence import SCHEMA
+from tasks.errors import InputError
 from tasks.plan import PLAN, Lot, Plan
 from tasks.stores.place import Place
 
@@ -32,6 +33,23 @@ class LotRecord:
 
 class TornRecord(Exception):  # noqa: N818 - the word for what was found, which is no failure of ours
     """A record that cannot be read; its lot is not done."""
+
+
+class WorkGone(InputError):  # noqa: N818 - what happened
+    """A late worker finds its work area gone: all of it was published, or given up, meanwhile. Not to be retried."""
+
+
+def require_area(work: Place, lot: str) -> None:
+    """Go on with a lot only while its work area is there.
+
+    Raises:
+        WorkGone: it is not.
+    """
+    if not work.exists(PLAN):
+        raise WorkGone(
+            f"Lot {lot} is not wanted any more: '{work.uri}' was published, or given up, by somebody else meanwhile. "
+            "Nothing was written."
+        )
 
 
 def done_lots(work: Place) -> set[str]:

@@ -15,6 +15,7 @@ from tasks.run import Run
 from tasks.standing import Standing, require_overwrite, standing
 from tasks.stores.shards import work_array
 from tasks.survey import Surveyed
+from tasks.table_mending import mend_table
 from tasks.workers import Crew
 
 
@@ -47,7 +48,8 @@ def give_up_stale(request: Request, found: Standing) -> tuple[str, ...]:
         torn.append(f"The plan in '{request.work.uri}' could not be read; the work there is done again.")
     elif found.begun is not None and (lots := ledger.mend(request.work, found.begun.lots)):
         torn.append(f"The records of {len(lots)} lots could not be read (the first: {lots[0]}); these are done again.")
-    return tuple(torn)
+    published = {ref.name: ref.uri for ref in found.done}
+    return (*torn, *mend_table(request.out, request.work, found.begun, published))
 
 
 def to_survey(found: Standing) -> list[InputRef]:

@@ -207,6 +207,7 @@ def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
     }
     rows: list[dict[str, Any]] = []
     checksums: ledger.Checksums = {}
+    _require(job)
     for (name, shard), group in groupby(restored, key=lambda each: (each.tile.entry.name, each.tile.shard)):
         tiles = list(group)
         grid = tiles[0].tile.entry.image_grid
@@ -224,9 +225,10 @@ def _commit(job: LotJob, restored: list[Restored], attempt: int) -> None:
 
 
 def _require(job: LotJob) -> None:
-    """Go on only while the run is not overtaken by another one."""
+    """Go on only while the run is not overtaken by another one, and its work area is there."""
     if job.lease:
         job.lease.require()
+    ledger.require_area(job.work, job.lot.id)
 
 
 def _row(restored: Restored, seam: float | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from contracts.pipeline import begun, finished, pixels, restored
 from contracts.trees import image_digests
 
 from tasks import ledger
+from tasks.completion import complete_input, completion_job, keep_rows
+from tasks.convergence import CONVERGENCE
 from tasks.limits import Limits
 from tasks.preparation import give_up_stale, prepare
+from tasks.restoration import Restored, restore_tiles
 from tasks.restore_lot import restore_lot
 from tasks.run import Run
 from tasks.status import status_of
@@ -66,6 +70,47 @@ def test_what_is_torn_is_made_again(stack: str, tmp_path: Path, torn: Callable[[
     one, other = (image_digests(tmp_path / name) for name in ("whole", "out"))
     assert one == other
     assert pixels(tmp_path / "out" / run.plan.collection, "in").shape == (90, 100)
+
+
+def test_a_torn_file_of_the_table_is_made_again_while_the_records_are_there(tmp_path: Path) -> None:
+    for name in "ab":
+        image = np.random.default_rng(7).poisson(60, (40, 40)).astype(np.uint16)
+        tifffile.imwrite(tmp_path / f"{name}.tif", image)
+    run, _ = begun(str(tmp_path / "*.tif"), tmp_path / "out", **SMALL)
+    first, second = run.plan.lots
+    restore_lot(run.job(first))
+    keep_rows(run, "some", ["a"], [first])
+    complete_input(completion_job(run, "a", [first]))
+    table = run.request.out / CONVERGENCE
+    whole = [table.read(name) for name in table.names()]
+    cut(next(Path(table.uri).glob("*.parquet")))
+    (sentence,) = give_up_stale(run.request, prepare(run.request, overwrite=False).within(Limits()))
+    assert sentence.endswith("could not be read, and was made again from the records of its lots.")
+    assert [table.read(name) for name in table.names()] == whole
+    restore_lot(run.job(second))
+    run.request.work.remove("lots")
+    cut(next(Path(table.uri).glob("*.parquet")))
+    (sentence,) = give_up_stale(run.request, prepare(run.request, overwrite=False).within(Limits()))
+    assert "the tiles of 1 published images (the first: 'a') are not in the table any more" in sentence
+    assert table.names() == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_worker_whose_work_area_is_gone_writes_nothing(stack: str, tmp_path: Path, late: bool) -> None:
+    """late: it goes while the lot is fitted."""
+    run, _ = begun(stack, tmp_path / "out", **SMALL)
+    area = run.request.out / ".work"
+
+    def restore(*given: Any) -> list[Restored]:
+        done = restore_tiles(*given)
+        area.remove()
+        return done
+
+    if not late:
+        area.remove()
+    with pytest.raises(ledger.WorkGone, match=r"^Lot 0000000 is not wanted any more: .* Nothing was written\.$"):
+        restore_lot(run.job(run.plan.lots[0]), restore if late else restore_tiles)
+    assert not area.exists()
 
 
 def test_it_is_said(stack: str, tmp_path: Path) -> None:

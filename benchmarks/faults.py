@@ -55,8 +55,8 @@ def main() -> None:
     cases = [case for case in CASES if re.search(given.only, f"{case.name} {case.storage} {case.where}")]
     found = _kept(Path(given.kept)) if given.kept else defaultdict(list)
     with grounds() if cases else nullcontext() as ground:
-        assert ground or not cases
         for seed, case in enumerate(_planned(cases, given.runs), start=given.seed):
+            assert ground is not None
             began = time.monotonic()
             found[case].append(one := tried(case, ground, seed))
             if given.kept:

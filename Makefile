@@ -21,7 +21,7 @@ demo: $(VENV)/.installed  ## Restore two small collections on this machine and s
 	$(BIN)/python -m benchmarks.demo --out $(OUT)
 
 test: check  ## Lint, types, import contracts, then all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
 check: $(VENV)/.installed  ## Lint, types and import contracts alone
 	$(BIN)/ruff check .

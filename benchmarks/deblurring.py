@@ -1,6 +1,7 @@
 """How much sharper does a known PSF make a blurred, noisy picture?
 
     python -m benchmarks.deblurring [--quick]
+    python -m benchmarks.deblurring --first     the first picture of each scenario, without idbp: deblurring_first.md
 
 classics: the four scenarios of the deblurring literature on those of Set12 with 256 x 256 pixels: (1) 15 x 15,
 1 / (1 + i^2 + j^2), sigma sqrt 2; (2) the same, sigma sqrt 8; (3) box of 9 x 9, sigma sqrt 0.3; (4) 1 4 6 4 1 along
@@ -12,7 +13,7 @@ dB, mean of the pictures, clipped to 0 to 1; CPU-seconds of one thread for one p
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +32,11 @@ from tasks.registry.suited import BUNDLED, start_for
 
 METHODS = ("wiener", "richardson_lucy", "bp_tv", "idbp", "red", "pnp")
 GAINS = {"classics 1": 9.69, "classics 2": 7.88, "classics 3": 10.21, "classics 4": 5.25}  # IDBP with IRCNN, its logs
-HEADS = ("scenario", "sigma", "n", "blurred", *(f"{name} (gain)" for name in METHODS), "CPU-s", "gain in the paper")
+
+
+def heads(methods: Sequence[str]) -> tuple[str, ...]:
+    """Of the columns."""
+    return "scenario", "sigma", "n", "blurred", *(f"{name} (gain)" for name in methods), "CPU-s", "gain in the paper"
 
 
 def scenarios(short: bool) -> Iterator[tuple[str, Tensor, float, list[Tensor]]]:
@@ -71,19 +76,19 @@ def _inner(x: Tensor, down: int, across: int) -> Tensor:
     return x[..., down : x.shape[-2] - down, across : x.shape[-1] - across]
 
 
-def row(scenario: str, psf: Tensor, sigma: float, pictures: list[Tensor]) -> list[object]:
+def row(methods: Sequence[str], scenario: str, psf: Tensor, sigma: float, pictures: list[Tensor]) -> list[object]:
     """One line of the table."""
-    before, after, spent = [], {name: [] for name in METHODS}, {name: [] for name in METHODS}  # type: ignore[var-annotated]
+    before, after, spent = [], {name: [] for name in methods}, {name: [] for name in methods}  # type: ignore[var-annotated]
     for place, clean in enumerate(pictures):
         problem, inner = blurred(clean, psf, sigma, place)
         before.append(float(level(problem.y, inner)))
-        for name in METHODS:
+        for name in methods:
             x, seconds = sharpened(name, problem)
             after[name].append(float(level(x, inner)))
             spent[name].append(seconds)
     base = float(np.mean(before))
-    reached = [f"{np.mean(after[name]):.2f} ({np.mean(after[name]) - base:+.2f})" for name in METHODS]
-    seconds_of = " / ".join(f"{np.mean(spent[name]):.1f}" for name in METHODS)
+    reached = [f"{np.mean(after[name]):.2f} ({np.mean(after[name]) - base:+.2f})" for name in methods]
+    seconds_of = " / ".join(f"{np.mean(spent[name]):.1f}" for name in methods)
     paper = f"{GAINS[scenario]:+.2f} (8 pictures, IDBP, IRCNN)" if scenario in GAINS else ""
     return [scenario, f"{sigma:.2f}", len(pictures), base, *reached, seconds_of, paper]
 
@@ -92,11 +97,17 @@ def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--first", action="store_true")
+    given = parser.parse_args()
+    methods = [name for name in METHODS if name != "idbp" or not given.first]
     torch.set_num_threads(1)
-    rows = [row(*each) for each in scenarios(quick)]
+    rows = []
+    for scenario, psf, sigma, pictures in scenarios(given.quick):
+        rows.append(row(methods, scenario, psf, sigma, pictures[:1] if given.first else pictures))
+        print(rows[-1], flush=True)
     said = (__doc__ or "").split("\n\n")[2].replace("\n", " ").strip()
-    write_table("" if quick else "deblurring", "Deblurring by a known PSF", [(said, HEADS, rows)])
+    name = "" if given.quick else "deblurring_first" if given.first else "deblurring"
+    write_table(name, "Deblurring by a known PSF", [(said, heads(methods), rows)])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tasks.publication import publish_group
 from tasks.recipe import load_recipe
 from tasks.requests import Request, make_request
 from tasks.run import LotsFailed, Outcome, Run
+from tasks.stores.leases import locked
 from tasks.stores.place import Place
 from tasks.workers import Crew, crew_for, hired
 
@@ -64,7 +65,7 @@ def run_process(setting: Setting, fault: Fault) -> None:
 def run_flow(setting: Setting, fault: Fault) -> tuple[int, str]:
     """What flows/restore.py does, in its order, without Prefect and without a second go within the run."""
     began, request = time.time(), setting.request()
-    with request.out.lock() as lease, ExitStack() as stack:
+    with locked(request.out) as lease, ExitStack() as stack:
         found = prepare(request, overwrite=False).within(Limits())
         give_up_stale(request, found)
         pool, crew = _hired(setting, stack)

@@ -98,13 +98,14 @@ def restore(
     from tasks.limits import make_limits
     from tasks.preparation import prepare
     from tasks.requests import make_request
+    from tasks.stores.leases import locked
     from tasks.workers import require_cluster
 
     require_cluster(cluster)
     chosen, limits = _recipe(recipe, setting, method), make_limits(inputs=limit, until=until, hours=hours, quiet=quiet)
     request = make_request(source, chosen, catalog=catalog, out=out)
     prepare(request, overwrite)
-    with request.out.lock():  # who is turned away shall not wait for Prefect to start
+    with locked(request.out):  # who is turned away shall not wait for Prefect to start
         pass
     console.print(where_prefect_is(), soft_wrap=True)
     from prefect import tags

@@ -40,12 +40,13 @@ def compare(
     settle(quiet=True)
     from tasks.comparison.challenge import make_challenge
     from tasks.comparison.contenders import contenders
+    from tasks.stores.leases import locked
     from tasks.workers import require_cluster
 
     require_cluster(cluster)
     chosen = contenders(recipe or [], method or [], suite or [], chosen_settings(setting))
     asked = make_challenge(source, chosen, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
-    with asked.out.lock():  # who is turned away shall not wait for Prefect to start
+    with locked(asked.out):  # who is turned away shall not wait for Prefect to start
         pass
     typer.echo(where_prefect_is(), err=True)
     from flows.compare import compare as flow

@@ -36,11 +36,12 @@ def learn(
     """Learn a start from a collection or from packaged pictures; the same command goes on after an interruption."""
     settle(quiet=True)
     from tasks.learning.lesson import make_lesson
+    from tasks.stores.leases import locked
 
     lesson = make_lesson(
         name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
     )
-    with lesson.work.lock():  # who is turned away shall not wait for Prefect to start
+    with locked(lesson.work):  # who is turned away shall not wait for Prefect to start
         pass
     typer.echo(where_prefect_is(), err=True)
     from flows.learn_start import learn_start as flow

@@ -11,6 +11,7 @@ from tasks.comparison.challenge import make_challenge
 from tasks.comparison.contenders import DEFAULT, Contender, suite_of
 from tasks.comparison.outcome import Outcome, write_outcome
 from tasks.doors import look_at_inputs, try_recipe
+from tasks.stores.leases import locked
 from tasks.workers import hired, require_cluster
 
 
@@ -52,7 +53,7 @@ def compare(
     chosen = contenders or suite_of(DEFAULT)
     challenge = make_challenge(source, chosen, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
     key = artifact_key(challenge.collection)
-    with challenge.out.lock(), tags(challenge.collection, "compare"):
+    with locked(challenge.out), tags(challenge.collection, "compare"):
         with hired(cluster, workers) as (pool, crew):
             subjects = look_at_inputs(challenge, pool)
             pairs = [(contender, subject) for subject in subjects for contender in chosen]

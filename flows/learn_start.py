@@ -10,6 +10,7 @@ from tasks.doors import conclude_lesson, gather_material
 from tasks.learning.lesson import Lesson, make_lesson
 from tasks.learning.outcome import LearnedOutcome
 from tasks.learning.teaching import taught
+from tasks.stores.leases import locked
 
 
 @flow(name="learn start", flow_run_name="learn {name}", persist_result=False)
@@ -49,7 +50,7 @@ def learn_start(
 def carried_out(lesson: Lesson) -> LearnedOutcome:
     """Take the steps of a lesson that are left, inside a flow run, and save its start; told as artifacts."""
     key = artifact_key(lesson.name)
-    with lesson.work.lock(), tags(lesson.name, "learn"):
+    with locked(lesson.work), tags(lesson.name, "learn"):
         material = gather_material(lesson)
         artifact = create_progress_artifact(progress=0.0, key=f"learn-{key}", description=f"{lesson.steps} steps")
         began, before, told = time.monotonic(), None, 0.0

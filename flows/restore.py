@@ -20,6 +20,7 @@ from tasks.recipe import Recipe
 from tasks.report.page import write_report
 from tasks.report.table import bad_tiles
 from tasks.requests import make_request
+from tasks.stores.leases import locked
 from tasks.summary import BadRun, Summary
 from tasks.workers import hired, require_cluster, shrink
 
@@ -61,7 +62,7 @@ def restore(
     limits = limits.settled()
     require_cluster(cluster)
     request = make_request(source, recipe, catalog=catalog, out=out)
-    with request.out.lock() as lease, tags(request.collection, recipe.method.name):
+    with locked(request.out) as lease, tags(request.collection, recipe.method.name):
         found = put_off(prepare(request, overwrite), limits.quiet or 0).within(limits)
         for torn in give_up_stale(request, found):
             get_run_logger().warning("%s", torn)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tasks.errors import RequestError
 from tasks.status import is_collection
+from tasks.stores.leases import locked
 from tasks.stores.place import Place
 
 WORK = ".work"
@@ -52,7 +53,7 @@ def remove_work(old: OldWork) -> None:
     Raises:
         RequestError: a run is at work in its collection.
     """
-    with Place(old.place.uri.rpartition(f"/{WORK}/")[0]).lock():
+    with locked(Place(old.place.uri.rpartition(f"/{WORK}/")[0])):
         old.place.remove()
 
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.errors import RequestError
+from tasks.stores.leases import locked
 from tasks.stores.place import Place
 
 State = Literal["candidate", "active", "quarantined", "retired"]
@@ -104,7 +105,7 @@ def change_state(place: Place, id_: str, to: State, why: str, first: State) -> C
     """
     if not why.strip():
         raise RequestError(f"The start {id_} is not made {to} without a reason; give one in a few words.")
-    with place.lock():
+    with locked(place):
         changes = history(place, id_)
         now = state_of(place, id_, first)
         if to not in FOLLOWING[now]:
@@ -130,7 +131,7 @@ def _everywhere(changes: tuple[Change, ...]) -> tuple[Change, ...]:
 
 
 def _noted(place: Place, id_: str, change: Change) -> Change:
-    with place.lock():
+    with locked(place):
         _write(place, id_, (*history(place, id_), change))
     return change
 

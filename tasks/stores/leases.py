@@ -13,15 +13,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.errors import RequestError
-
-if TYPE_CHECKING:
-    from tasks.stores.place import Place
+from tasks.stores.locks import held
+from tasks.stores.place import Place
 
 FOLDER = ".lease"
 
@@ -45,7 +44,7 @@ class Overtaken(RequestError):  # noqa: N818 - what happened
 class Lease:
     """The right to write in a folder. folder: where leases lie, below it. number: of this one."""
 
-    folder: "Place"
+    folder: Place
     number: int
 
     def require(self) -> None:
@@ -61,8 +60,20 @@ class Lease:
             )
 
 
+def locked(place: Place, pace: Pace = Pace()) -> AbstractContextManager[Lease | None]:
+    """Keep a second run out of a folder while the context lasts; a run that died holds nobody back.
+
+    Gives the lease, by which workers know whether they may still commit; None on a local disk, which has locks.
+
+    Raises:
+        RequestError: another run holds it, or nothing can be written there.
+    """
+    place.require_writable()
+    return held(place.local) if place.local else leased(place, pace)
+
+
 @contextmanager
-def leased(place: "Place", pace: Pace) -> Iterator[Lease]:
+def leased(place: Place, pace: Pace) -> Iterator[Lease]:
     """Hold the lease of a folder while the context lasts.
 
     Raises:
@@ -83,7 +94,7 @@ def leased(place: "Place", pace: Pace) -> Iterator[Lease]:
             _put(lease, {**facts, "ended": True})
 
 
-def _taken(folder: "Place", pace: Pace) -> tuple[Lease, dict[str, Any]]:
+def _taken(folder: Place, pace: Pace) -> tuple[Lease, dict[str, Any]]:
     since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     own = {"pid": os.getpid(), "host": platform.node(), "since": since, "token": uuid.uuid4().hex}
     seen: tuple[int, bytes] | None = None
@@ -127,7 +138,7 @@ def _put(lease: Lease, facts: dict[str, Any]) -> None:
     lease.folder.write(_name(lease.number), json.dumps(facts).encode())
 
 
-def _newest(folder: "Place") -> tuple[int, bytes] | None:
+def _newest(folder: Place) -> tuple[int, bytes] | None:
     for number in reversed(_numbers(folder)):
         with suppress(FileNotFoundError):  # removed since, by a later holder
             return number, folder.read(_name(number))
@@ -142,7 +153,7 @@ def _facts(newest: tuple[int, bytes] | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _numbers(folder: "Place") -> list[int]:
+def _numbers(folder: Place) -> list[int]:
     names = (name.removesuffix(".json") for name in folder.names())
     return sorted(int(name) for name in names if name.isdecimal())
 
@@ -151,5 +162,5 @@ def _name(number: int) -> str:
     return f"{number:010d}.json"
 
 
-def _above(folder: "Place") -> str:
+def _above(folder: Place) -> str:
     return folder.uri.removesuffix(f"/{FOLDER}")

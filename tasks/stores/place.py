@@ -7,7 +7,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from tasks.errors import RequestError
 from tasks.secrets import require_no_secret
 from tasks.stores.disk import PARTIAL, explaining, left_as_found, move_folder, remove_all, sync_files, write_whole
-from tasks.stores.leases import Lease, Pace, leased
-from tasks.stores.locks import held
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -201,17 +199,6 @@ class Place:
         except (OSError, ImportError, ValueError) as error:
             said = getattr(error, "strerror", None) or f"'{self.uri}' cannot be written: {error}."
             raise RequestError(said) from error
-
-    def lock(self, pace: Pace = Pace()) -> AbstractContextManager[Lease | None]:  # noqa: B008 - frozen
-        """Keep a second run out of this folder while the context lasts; a run that died holds nobody back.
-
-        Gives the lease, by which workers know whether they may still commit; None on a local disk, which has locks.
-
-        Raises:
-            RequestError: another run holds it, or nothing can be written here.
-        """
-        self.require_writable()
-        return held(self.local) if self.local else leased(self, pace)
 
     def _put(self, name: str, data: bytes, lasting: bool = True) -> None:
         if self.local:

@@ -16,7 +16,7 @@ from tasks.errors import RequestError
 from tasks.handful import restore_handful
 from tasks.restore_lot import restore_lot
 from tasks.run import LotsFailed
-from tasks.stores.leases import FOLDER, Lease, Overtaken, Pace
+from tasks.stores.leases import FOLDER, Lease, Overtaken, Pace, locked
 from tasks.stores.place import Place
 
 STILL = 1e6  # seconds until a renewal: the holder is as good as dead
@@ -44,7 +44,7 @@ def place() -> Place:
 def test_who_has_ended_holds_nobody_back(place: Place) -> None:
     clock = Clock()
     for number in (1, 2, 3):
-        with place.lock(clock.pace()) as lease:
+        with locked(place, clock.pace()) as lease:
             assert lease is not None
             assert lease.number == number
             lease.require()
@@ -54,19 +54,19 @@ def test_who_has_ended_holds_nobody_back(place: Place) -> None:
 
 def test_who_is_alive_turns_others_away(place: Place) -> None:
     with (
-        place.lock(Pace(renew=0.002)) as lease,
+        locked(place, Pace(renew=0.002)) as lease,
         pytest.raises(RequestError, match=r"Another run \(process \d+ on .*, s"),
     ):
-        place.lock(Pace(look=0.01)).__enter__()
+        locked(place, Pace(look=0.01)).__enter__()
     assert lease is not None
-    with place.lock(Clock().pace()) as other:
+    with locked(place, Clock().pace()) as other:
         assert other is not None
         assert other.number == lease.number + 1
 
 
 def test_who_is_silent_is_overtaken_by_the_clock_of_whoever_waits_and_stops(place: Place) -> None:
     clock = Clock()
-    with place.lock(clock.pace()) as lease, place.lock(clock.pace()) as other:
+    with locked(place, clock.pace()) as lease, locked(place, clock.pace()) as other:
         assert lease is not None
         assert other is not None
         assert clock.now == 30
@@ -78,9 +78,9 @@ def test_who_is_silent_is_overtaken_by_the_clock_of_whoever_waits_and_stops(plac
 
 def test_the_end_of_who_was_overtaken_takes_nothing_from_the_other(place: Place) -> None:
     clock = Clock()
-    first = place.lock(clock.pace())
+    first = locked(place, clock.pace())
     first.__enter__()
-    with place.lock(clock.pace()) as other:
+    with locked(place, clock.pace()) as other:
         first.__exit__(None, None, None)
         assert other is not None
         other.require()
@@ -97,9 +97,9 @@ def test_of_two_who_wait_one_gets_it(place: Place, monkeypatch: pytest.MonkeyPat
         return write_new(at, name, data)
 
     clock = Clock()
-    with place.lock(Clock().pace()):
+    with locked(place, Clock().pace()):
         monkeypatch.setattr(Place, "write_new", slower)
-        with place.lock(clock.pace()) as other:
+        with locked(place, clock.pace()) as other:
             assert other is not None
             assert other.number == 3
     assert clock.now >= 60
@@ -108,7 +108,7 @@ def test_of_two_who_wait_one_gets_it(place: Place, monkeypatch: pytest.MonkeyPat
 def test_a_lease_that_says_nothing_readable_expires_as_well(place: Place) -> None:
     (place / FOLDER).write("0000000007.json", b'["torn')
     clock = Clock()
-    with place.lock(clock.pace()) as lease:
+    with locked(place, clock.pace()) as lease:
         assert lease is not None
         assert (lease.number, clock.now) == (8, 30)
 

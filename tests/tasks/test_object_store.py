@@ -8,7 +8,7 @@ import zarr
 from contracts.publishing import digest, grid_of, image, restored, source
 
 from tasks.publish import publish_input
-from tasks.stores.leases import Overtaken
+from tasks.stores.leases import Overtaken, locked
 from tasks.stores.place import Place
 from tasks.stores.showing import published_key
 
@@ -53,9 +53,9 @@ def test_what_is_there_is_not_written_anew(bucket):
     assert bucket.write_new("lease", b"first")
     assert not bucket.write_new("lease", b"second")
     assert bucket.read("lease") == b"first"
-    with bucket.lock() as lease:
+    with locked(bucket) as lease:
         lease.require()
-    with bucket.lock() as later:
+    with locked(bucket) as later:
         assert later.number == lease.number + 1
         with pytest.raises(Overtaken):
             lease.require()

@@ -16,6 +16,7 @@ import pytest
 
 from tasks.errors import RequestError
 from tasks.stores import disk
+from tasks.stores.leases import locked
 from tasks.stores.place import Place
 
 ROOT = Path(__file__).parents[2]
@@ -186,32 +187,32 @@ def test_free_bytes_of_a_folder_to_come(tmp_path):
 
 def test_a_second_run_is_told_who_is_at_work(tmp_path):
     place = Place(str(tmp_path / "out"))
-    with place.lock():
+    with locked(place):
         for _ in range(2):
             with (
                 pytest.raises(RequestError, match=rf"Another run \(process {os.getpid()}, since 20.* UTC\) is at work"),
-                place.lock(),
+                locked(place),
             ):
                 pass
-    with place.lock():
+    with locked(place):
         pass
 
 
 def test_a_trial_leaves_no_folder_behind_and_work_stays(tmp_path):
     place = Place(str(tmp_path / "out" / "cells"))
     place.require_writable()
-    with place.lock():
+    with locked(place):
         assert place.local.is_dir()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(RequestError), place.lock():
+    with pytest.raises(RequestError), locked(place):
         raise RequestError("refused")
     assert list(tmp_path.iterdir()) == []
-    with place.lock():
+    with locked(place):
         place.write("pixels", b"1")
     assert place.names() == [".lock", "pixels"]
-    with place.lock():
+    with locked(place):
         place.remove()
-    with place.lock():
+    with locked(place):
         place.remove()  # of a folder that the lock made
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
 
@@ -219,7 +220,8 @@ def test_a_trial_leaves_no_folder_behind_and_work_stays(tmp_path):
 def test_a_run_that_died_holds_nobody_back(tmp_path):
     place = Place(str(tmp_path))
     code = (
-        f"import time\nfrom tasks.stores.place import Place\nwith Place({str(tmp_path)!r}).lock():\n    time.sleep(60)"
+        "import time\nfrom tasks.stores.leases import locked\nfrom tasks.stores.place import Place\n"
+        f"with locked(Place({str(tmp_path)!r})):\n    time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     try:
@@ -228,12 +230,12 @@ def test_a_run_that_died_holds_nobody_back(tmp_path):
         while time.monotonic() < deadline and not (facts.exists() and facts.read_text().endswith("}")):
             time.sleep(0.05)
         assert json.loads(facts.read_text())["pid"] == other.pid
-        with pytest.raises(RequestError, match=f"process {other.pid}"), place.lock():
+        with pytest.raises(RequestError, match=f"process {other.pid}"), locked(place):
             pass
     finally:
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
-    with place.lock():
+    with locked(place):
         pass
 
 

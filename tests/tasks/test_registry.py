@@ -19,6 +19,7 @@ from tasks.registry.card import Evidence, Shown, identity
 from tasks.registry.gate import findings
 from tasks.registry.loading import FOLDER, find_start, known_starts, load_start, registry_place
 from tasks.registry.states import change_state, history
+from tasks.stores.leases import locked
 from tasks.stores.place import Place
 
 
@@ -224,7 +225,7 @@ def test_weights_must_be_all_there_and_finite(registry: Place, tmp_path: Path) -
 
 def test_a_broken_start_hides_no_other(start: LearnedStart, registry: Place) -> None:
     registry.write("broken.json", b"{")
-    with registry.lock():
+    with locked(registry):
         assert len([each for each in known_starts() if not each.bundled]) == 2  # what a lock writes is no start
     own = [each for each in known_starts() if not each.bundled]
     assert [each.name for each in own] == ["broken", "cells"]

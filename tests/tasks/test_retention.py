@@ -12,6 +12,7 @@ from contracts.trees import digests
 
 from tasks.errors import RequestError
 from tasks.retention import old_work, remove_work
+from tasks.stores.leases import locked
 from tasks.stores.place import Place
 
 
@@ -42,7 +43,7 @@ def test_old_work_goes_but_the_newest_and_all_results_stay(tmp_path: Path) -> No
     (old,) = old_work(Place(str(out)), days=30)
     assert old.place.uri == str(first)
     assert 39 < old.days < 41
-    with Place(str(collection)).lock(), pytest.raises(RequestError):
+    with locked(Place(str(collection))), pytest.raises(RequestError):
         remove_work(old)
     remove_work(old)
     assert not first.exists()

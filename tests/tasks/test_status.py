@@ -17,6 +17,7 @@ from tasks.convergence import CONVERGENCE
 from tasks.errors import RequestError
 from tasks.plan import Lot, Part, Plan
 from tasks.status import status_of
+from tasks.stores.leases import locked
 from tasks.stores.place import Place
 from tasks.summary import LAST_RUN, read_summary
 
@@ -84,7 +85,7 @@ def test_inputs_that_are_published_already_count(out):
 
 def test_a_run_at_work(out):
     begun(out)
-    with out.lock():
+    with locked(out):
         (found,) = status_of(out).collections
         assert found.at_work.startswith(f"process {os.getpid()}, since ")
         assert "under way (process" in found.lines()[1]
@@ -93,7 +94,7 @@ def test_a_run_at_work(out):
 
 def test_a_run_that_plans_yet(out):
     (out / ".work").write("survey.json", b"{}")
-    with out.lock():
+    with locked(out):
         assert "nothing planned yet" in status_of(out).lines()[1]
 
 

@@ -93,6 +93,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     ("psnr", pa.float64(), "true PSNR of the estimate, dB; null without a reference"),
     ("psnr_control", pa.float64(), "true PSNR of the control, dB; null without a reference"),
     ("filled", pa.float64(), "share of the tile's pixels that were inferred, not measured; null where none were"),
+    ("fill_deep", pa.float64(), "share of the tile's pixels that were inferred more than 8 px from any measured one"),
     (
         "fill_share",
         pa.float64(),

@@ -23,7 +23,7 @@ from tasks.measured import Pixels, Valid
 from tasks.mixing import FAILED
 from tasks.problems import make_problem
 from tasks.registry.artifact import LearnedStart
-from tasks.rehearsal import ENOUGH, near, rehearsed
+from tasks.rehearsal import ENOUGH, deep, near, rehearsed
 from tasks.tiles import Tile
 
 CONTRAST = 0.25  # of the noise variance: what varies less cannot be told from what does not vary at all
@@ -85,6 +85,7 @@ def _filled(tiles: list[Tile], gaps: list[Valid], filling: Filling, device: torc
             {
                 **row,
                 "filled": float(gap[tile.core].mean()),
+                "fill_deep": float(deep(tile.window.valid, gap)[tile.core].mean()),
                 "fill_share": float(own),
                 "fill_seconds": records[i].seconds + again[i].seconds,
             },

@@ -15,6 +15,7 @@ BLOCK = 32  # px, least side of the blocks, of which every third is hidden by th
 DENSE = 0.2  # of a tile: where more is missing one block in three is hidden, so that enough is left to guess from
 ALIKE = 0.3  # of its pixels: a move that hides more of what another one hides tells nothing new
 SHALLOW = 0.7  # of a gap's own depth: a pixel that lies less deep than that is too easy to guess
+DEEP = 8  # px: what is so far from all that was measured can hide things of which its surroundings show nothing
 ENOUGH = 64  # px from which a rehearsal tells something
 
 
@@ -40,6 +41,11 @@ def near(valid: Pixels, within: int) -> Pixels:
     if valid.all() or not valid.any():
         return np.zeros_like(valid)
     return np.asarray(~valid & (distance_transform_edt(~valid) <= within))
+
+
+def deep(valid: Pixels, gap: Pixels) -> Pixels:
+    """The filled pixels (h, w) that lie more than DEEP px from anything that was measured."""
+    return np.asarray(gap & (distance_transform_edt(~valid) > DEEP)) if gap.any() else np.zeros_like(gap)
 
 
 def rehearsed(valid: Pixels, within: int) -> Rehearsal:

@@ -16,6 +16,7 @@ class Tolerance:
     shift: float = 0.25  # px of an enlarged image: a wrong grid shows half a pixel at x2, one at x3
     seam: float = 1.0  # of the noise: neighbours disagree
     filled: float = 0.5  # of the tile's pixels were inferred
+    deep: float = 0.03  # of the tile's pixels were inferred far from any measured one, where a rehearsal tells little
     rougher: float = 10.0  # times as rough around gaps as where filling was tried: evidence of something else
     explained: float = 0.3  # of the variance at hidden pixels: a filling that foretells less is a guess
     brightness: float = 0.1  # of the noise: mean of the residual

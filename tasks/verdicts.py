@@ -46,6 +46,10 @@ def _doubts(row: dict[str, Any], limits: Tolerance) -> list[str]:
         return []
     found = {
         f"{filled:.0%} of its pixels were inferred": filled > limits.filled,
+        f"{row.get('fill_deep') or 0:.0%} of its pixels were inferred more than 8 px from any measured one": (
+            row.get("fill_deep") or 0
+        )
+        > limits.deep,
         "its filling could not be tried on measured pixels": row.get("fill_psnr") is None,
         f"its gaps lie where it is {rougher:.0f} times as rough as where filling could be tried": rougher
         > limits.rougher,

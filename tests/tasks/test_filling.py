@@ -13,7 +13,7 @@ import zarr
 from contracts.pipeline import begun, pixels, restored
 
 from tasks.errors import RequestError
-from tasks.rehearsal import ENOUGH, near, rehearsed
+from tasks.rehearsal import ENOUGH, deep, near, rehearsed
 from tasks.verdicts import verdict
 
 GAIN, OFFSET = 2.0, 100.0
@@ -141,6 +141,14 @@ def test_a_rehearsal_hides_gaps_of_the_same_kind_where_something_was_measured() 
     assert len(rows) > np.count_nonzero((~valid).all(1))  # not one stroke of luck, but places all over the tile
 
 
+def test_what_lies_far_from_all_that_was_measured_is_counted() -> None:
+    valid = lines((160, 190))
+    far = deep(valid, near(valid, 16))
+    assert far.any()
+    assert not far[:, 90:].any()  # lines of three pixels are not deep
+    assert not deep(valid, near(valid, 8)).any()
+
+
 def test_scattered_pixels_are_rehearsed_too_and_a_full_tile_is_not() -> None:
     scattered = np.random.default_rng(0).random((96, 96)) > 0.5
     assert 200 < np.count_nonzero(rehearsed(scattered, 8).judged) < 0.25 * scattered.size
@@ -156,6 +164,7 @@ def test_a_tile_that_is_mostly_a_guess_is_suspect() -> None:
     for change, words in (
         ({"filled": 0.6}, "60% of its pixels were inferred"),
         ({"fill_explained": -0.2}, "foretold only 0% of what varies"),
+        ({"fill_deep": 0.04}, "4% of its pixels were inferred more than 8 px from any measured one"),
         ({"fill_rougher": 12.0}, "its gaps lie where it is 12 times as rough"),
         ({"fill_psnr": None, "fill_explained": None}, "could not be tried"),
     ):

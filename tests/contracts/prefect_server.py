@@ -2,19 +2,27 @@
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 
 def asked(server: dict[str, str], path: str, body: Any = None, method: str = "POST") -> Any:
-    """What the server answers."""
+    """What the server answers; one that is too busy (503) is asked again, as Prefect's own client does."""
     data = json.dumps(body or {}).encode() if method == "POST" else None
     request = urllib.request.Request(
         f"{server['PREFECT_API_URL']}/{path}", data, {"Content-Type": "application/json"}, method=method
     )
-    answer = urllib.request.urlopen(request, timeout=20).read()
-    return json.loads(answer) if answer else None
+    for _ in range(30):
+        try:
+            answer = urllib.request.urlopen(request, timeout=60).read()
+            return json.loads(answer) if answer else None
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(1)
+    raise AssertionError(f"the server has no answer for {path}")
 
 
 def awaited(condition: Callable[[], Any], seconds: float, what: str) -> Any:

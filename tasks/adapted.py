@@ -12,6 +12,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from il_models.fitting import FitRecord, Status
+from tasks.catalog.facts import Facts
 from tasks.plan import PIXELS_VERSION, InputPlan
 from tasks.registry.artifact import LearnedStart
 from tasks.stores.place import Place
@@ -58,7 +59,9 @@ def record_from(text: str) -> FitRecord:
     return FitRecord(**{**told, "status": Status(told["status"]), "curve": tuple(map(tuple, told["curve"]))})
 
 
-def adaptation_of(entry: InputPlan, treatment: Treatment, seed: int, threads: int) -> dict[str, object] | None:
+def adaptation_of(
+    entry: InputPlan, facts: Facts, treatment: Treatment, seed: int, threads: int
+) -> dict[str, object] | None:
     """All that an input's adaptation depends on, as JSON has it; None where no learned start is adapted to it.
 
     What does not bear on it, such as how results are stored or how much of the control they get, is not in it: another
@@ -72,6 +75,7 @@ def adaptation_of(entry: InputPlan, treatment: Treatment, seed: int, threads: in
         "scope": "input",
         "input": entry.name,
         "fingerprint": entry.fingerprint,
+        "facts": facts.bearing(),
         "survey": asdict(entry.survey),
         "stabilised": entry.stabilised,
         "together": entry.grid.core[1],

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks import ledger
-from tasks.catalog.companions import PsfPlanes
 from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
 from tasks.errors import RequestError
 from tasks.plan import PIXELS_VERSION, PLAN
@@ -21,9 +20,6 @@ from tasks.registry.states import quarantined_for
 from tasks.registry.suited import start_instead
 from tasks.stores.place import Place
 from tasks.treatment import settled_facts
-
-# Facts that no pixel depends on: changing one of them re-opens nothing.
-_TOLD_ONLY = {"title", "source", "licence", "reference"}
 
 
 @dataclass(frozen=True)
@@ -117,11 +113,7 @@ def _as_begun(request: Request) -> Request:
 
 
 def _key(collection: str, facts: Facts, recipe: Recipe, start: str | None) -> str:
-    unseen = _TOLD_ONLY if isinstance(facts.psf, PsfPlanes) else _TOLD_ONLY | {"psf"}  # of a method that looks at none
-    told = facts.model_dump(mode="json", exclude=unseen | {"mask"})
-    if facts.mask is not None:  # where it lies is the inputs' affair
-        told["mask"] = facts.mask.model_dump(mode="json", exclude={"source"})
-    return _digest([collection, told, recipe.digest(start), PIXELS_VERSION])
+    return _digest([collection, facts.bearing(), recipe.digest(start), PIXELS_VERSION])
 
 
 def _digest(parts: list[Any]) -> str:

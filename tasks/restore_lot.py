@@ -155,7 +155,7 @@ def learn_start(job: LotJob, name: str) -> None:
 
 def _start(job: LotJob, entry: InputPlan, array: "xr.DataArray", treatment: Treatment) -> Start:
     """The network of an input: adapted alike by an earlier run, or now."""
-    told = adaptation_of(entry, treatment, job.recipe.seed, job.threads) if job.adapted else None
+    told = adaptation_of(entry, job.facts, treatment, job.recipe.seed, job.threads) if job.adapted else None
     if job.adapted is None or told is None:
         return input_start(mosaics(entry, array, job.recipe.seed, job.collection), treatment)
     start = known_start(job.adapted, told, treatment)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from il_models.method import Fitted, Method
+from tasks.rehearsal import DEEP
 from tasks.tolerance import TOLERANCE, Tolerance
 
 
@@ -42,14 +43,12 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
 def _doubts(row: dict[str, Any], limits: Tolerance) -> list[str]:
     """What speaks against what was inferred in a tile's gaps."""
     filled, told, rougher = row.get("filled"), row.get("fill_explained"), row.get("fill_rougher") or 1.0
+    far = row.get("fill_deep") or 0.0
     if not filled:
         return []
     found = {
         f"{filled:.0%} of its pixels were inferred": filled > limits.filled,
-        f"{row.get('fill_deep') or 0:.0%} of its pixels were inferred more than 8 px from any measured one": (
-            row.get("fill_deep") or 0
-        )
-        > limits.deep,
+        f"{far:.0%} of its pixels were inferred more than {DEEP} px from any measured one": far > limits.deep,
         "its filling could not be tried on measured pixels": row.get("fill_psnr") is None,
         f"its gaps lie where it is {rougher:.0f} times as rough as where filling could be tried": rougher
         > limits.rougher,

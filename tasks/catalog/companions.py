@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from tasks.catalog.fact import Fact, Location, location
+from tasks.catalog.fact import Fact, Location
 from tasks.validation import sentence
 
 
@@ -113,11 +113,6 @@ class PixelMask(Fact):
         description="Instead: values in which one of these bits is set (quality bands).",
     )
 
-    @field_validator("source", mode="before")
-    @classmethod
-    def _is_location(cls, value: Any) -> Any:
-        return location(value)
-
     @field_validator("bits")
     @classmethod
     def _are_bits(cls, bits: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -146,8 +141,3 @@ class Reference(Fact):
         description="affine: capture and twin do not share an intensity scale, so gain and offset are fitted before "
         "they are compared. none: they share it.",
     )
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _is_location(cls, value: Any) -> Any:
-        return location(value)

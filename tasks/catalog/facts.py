@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from tasks.catalog.companions import PixelMask, Psf, Reference, psf_told
-from tasks.catalog.fact import Fact, Location, location
+from tasks.catalog.companions import PixelMask, Psf, PsfPlanes, Reference, psf_told
+from tasks.catalog.fact import Fact, Location
 from tasks.errors import nearest
 
 AXIS_LETTERS = "tczyx"
@@ -155,10 +155,16 @@ class Facts(Fact):
     reference: Reference | None = Field(default=None, description="Clean twins to compare with.")
     licence: str | None = Field(default=None, description="Terms under which the data may be used.")
 
-    @field_validator("source", mode="before")
-    @classmethod
-    def _is_location(cls, value: Any) -> Any:
-        return location(value)
+    def bearing(self) -> dict[str, Any]:
+        """What pixels depend on, as JSON has it: changing anything else re-opens nothing.
+
+        A PSF counts where a method was given its planes; where a mask lies is the affair of its input's fingerprint.
+        """
+        unseen = {"title", "source", "licence", "reference", "mask"}
+        told = self.model_dump(mode="json", exclude=unseen if isinstance(self.psf, PsfPlanes) else unseen | {"psf"})
+        if self.mask is not None:
+            told["mask"] = self.mask.model_dump(mode="json", exclude={"source"})
+        return told
 
     @field_validator("reader")
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tasks.catalog.fact import Location
 from tasks.catalog.facts import Facts
@@ -38,12 +39,12 @@ def find_inputs(name: str, facts: Facts) -> list[InputRef]:
         [None] * len(entries) if beside is None else _paired(name, what, entries, beside.source)
         for what, beside in (("reference", facts.reference), ("mask", facts.mask))
     )
-    names = _names(entries)
+    names, stamp = _names(entries), cache(fingerprint)  # one mask may serve all inputs
     return [
         InputRef(
             own,
             entry.uri,
-            _stamp(entry, mask),
+            fingerprint(entry) + ("" if mask is None else f"+{stamp(mask)}"),
             None if twin is None else twin.uri,
             None if mask is None else mask.uri,
         )
@@ -56,11 +57,7 @@ def stamp_of(uri: str, mask: str | None = None) -> str:
 
     Raises RequestError where one of them is gone, or cannot be listed.
     """
-    return _stamp(expand(uri)[0], None if mask is None else expand(mask)[0])
-
-
-def _stamp(entry: Entry, mask: Entry | None) -> str:
-    return fingerprint(entry) + ("" if mask is None else f"+{fingerprint(mask)}")
+    return "+".join(fingerprint(expand(each)[0]) for each in (uri, mask) if each is not None)
 
 
 def _entries(what: str, source: Location, reader: str | None = None) -> list[Entry]:

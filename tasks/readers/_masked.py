@@ -23,8 +23,7 @@ def with_mask(image: "xr.DataArray", mask: "xr.DataArray", uri: str, rule: Pixel
     Raises:
         InputError: it is not of the image's size, or holds no whole numbers where the rule is of such.
     """
-    alone = [axis for axis, n in mask.sizes.items() if n == 1 and image.sizes.get(axis, 1) != 1]
-    alone += [axis for axis, n in mask.sizes.items() if n == 1 and axis not in image.dims]
+    alone = [axis for axis, n in mask.sizes.items() if n == 1 and image.sizes.get(axis) != 1]
     own = {axis: n for axis, n in mask.sizes.items() if axis not in alone}
     if any(image.sizes.get(axis) != n for axis, n in own.items()) or not {"y", "x"} <= own.keys():
         raise InputError(

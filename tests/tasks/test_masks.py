@@ -13,6 +13,7 @@ import yaml
 import zarr
 from contracts.pipeline import begun, pixels, restored
 
+from tasks.adapted import adaptation_of
 from tasks.catalog.document import facts_of, find_inputs, load_catalog
 from tasks.errors import InputError, RequestError
 from tasks.measured import measured_pixels, read_box
@@ -20,6 +21,7 @@ from tasks.readers import open_input
 from tasks.report.published import open_published, open_source, source_window
 from tasks.stores.place import Place
 from tasks.tiling import Box
+from tasks.treatment import treatment_of
 
 SIDE = 160
 RUN = {"tiling__tile": 96, "tiling__shard": 192, "bad_tiles": 1, "method": "nlm"}
@@ -167,3 +169,14 @@ def test_what_a_mask_means_is_part_of_the_key(tmp_path: Path) -> None:
         run, _ = begun("scenes", tmp_path / str(place), catalog=written(tmp_path, **rule), **RUN)
         keys.add(run.plan.key)
     assert len(keys) == 3
+
+
+def test_an_adaptation_is_not_taken_again_where_the_mask_means_something_else(tmp_path: Path) -> None:
+    run, _ = begun("scenes", tmp_path / "out", catalog=written(tmp_path), method="pretrained")
+    facts, (entry, *_) = run.request.facts, run.plan.inputs
+    assert facts.mask is not None
+    other = facts.model_copy(update={"mask": facts.mask.model_copy(update={"bits": (3,)})})
+    treatment = treatment_of(run.request.recipe, facts, 1, "cpu", run.request.start)
+    told = adaptation_of(entry, facts, treatment, 0, 1)
+    assert told is not None
+    assert told == adaptation_of(entry, facts, treatment, 0, 1) != adaptation_of(entry, other, treatment, 0, 1)

@@ -74,4 +74,13 @@ def _safe_part(part: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return hashlib.blake2b(_encoded(text), digest_size=4).hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    """Bytes of any text: those of the file's name as the disk has them, even where they are no UTF-8."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half a surrogate pair comes from an escape in a catalogue, never from a disk.
+        return text.encode("utf-8", "surrogatepass")

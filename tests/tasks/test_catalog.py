@@ -10,7 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.catalog.document import Facts, facts_of, find_catalog, find_inputs, load_catalog, shipped_catalog_path
@@ -354,6 +354,7 @@ PATHS = st.lists(
 
 
 @given(paths=PATHS)
+@example(paths=[",", "\ud800"])
 @settings(max_examples=300, deadline=None)
 def test_names_are_safe_whatever_the_path(paths):
     found = safe_names(paths, [f"file://{path}" for path in paths])

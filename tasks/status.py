@@ -1,7 +1,5 @@
 """How far a collection is, or what it came to, from what lies on disk. Imports little, for it is asked often."""
 
-import json
-import os
 from collections import Counter
 from dataclasses import dataclass
 
@@ -14,6 +12,7 @@ from tasks.errors import RequestError
 from tasks.plan import PLAN
 from tasks.report.table import read_columns, table_files
 from tasks.stores.encoding import ROOTS
+from tasks.stores.holders import Holder, holder_of
 from tasks.stores.place import Place
 from tasks.stores.showing import published_key
 from tasks.summary import LAST_RUN, Summary, read_summary
@@ -58,7 +57,7 @@ class CollectionStatus:
 
     images: inputs that are published. verdicts: of all tiles in the convergence table, whichever run restored them.
     last: what the last run came to, or None while the first is under way. work: what is not finished.
-    at_work: the run of this machine that holds the folder, in words, or None.
+    holder: the run that holds the folder, or that died in it.
     """
 
     name: str
@@ -67,7 +66,12 @@ class CollectionStatus:
     verdicts: dict[str, int]
     last: Summary | None
     work: tuple[WorkStatus, ...]
-    at_work: str | None
+    holder: Holder | None
+
+    @property
+    def at_work(self) -> str | None:
+        """The run that holds the folder, in words, or None."""
+        return self.holder.told if self.holder and not self.holder.gone else None
 
     def lines(self) -> list[str]:
         """The collection in a few lines."""
@@ -81,8 +85,9 @@ class CollectionStatus:
             return [f"  under way ({self.at_work}): looking at the inputs, nothing planned yet"]
         if self.at_work:
             return [f"  under way ({self.at_work}): {each.sentence()}" for each in self.work]
-        hint = "no run of this machine is at work; the same `selfmend restore` goes on from here"
-        return [f"  unfinished: {each.sentence()}; {hint}" for each in self.work]
+        hint = "no run is at work; the same `selfmend restore` goes on from here"
+        left = [f"  {self.holder.sentence()}"] if self.holder else []
+        return [*left, *(f"  unfinished: {each.sentence()}; {hint}" for each in self.work)]
 
     def _last_lines(self) -> list[str]:
         last = self.last
@@ -153,7 +158,7 @@ def _collection(place: Place) -> CollectionStatus:
         verdicts=_verdicts(table),
         last=read_summary(place),
         work=tuple(_work(place, key) for key in (place / WORK).folders() if (place / WORK / key).exists(PLAN)),
-        at_work=_holder(place),
+        holder=holder_of(place),
     )
 
 
@@ -185,23 +190,3 @@ def _verdicts(table: pa.Table) -> dict[str, int]:
     for each in pc.value_counts(table.column("verdict").combine_chunks()).to_pylist():
         counts[str(each["values"] or "empty")] += int(each["counts"])
     return dict(counts)
-
-
-def _holder(place: Place) -> str | None:
-    """The run that holds the folder, where it is one of this machine; trying the lock itself could turn a run away."""
-    try:
-        known = json.loads(place.read(".lock.json"))
-        pid, since = int(known["pid"]), str(known["since"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return f"process {pid}, since {since}" if _is_alive(pid) else None
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True  # somebody else's
-    except OSError:
-        return False
-    return True

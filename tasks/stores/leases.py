@@ -60,6 +60,25 @@ class Lease:
             )
 
 
+@dataclass(frozen=True)
+class Found:
+    """A lease as it lies in the store. facts: what its holder wrote; empty where that cannot be read."""
+
+    number: int
+    facts: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return _name(self.number)
+
+
+def newest_lease(folder: Place) -> Found | None:
+    """The latest lease of those that lie in a folder, whoever holds it; None where nobody ever did."""
+    newest = _newest(folder)
+    return None if newest is None else Found(newest[0], _facts(newest))
+
+
 def locked(place: Place, pace: Pace = Pace()) -> AbstractContextManager[Lease | None]:
     """Keep a second run out of a folder while the context lasts; a run that died holds nobody back.
 

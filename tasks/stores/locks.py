@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from filelock import FileLock, Timeout
 from tasks.errors import RequestError
 from tasks.stores.disk import left_as_found, make_folder
 
-NAME = ".lock"
+NAME, FACTS = ".lock", ".lock.json"
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         RequestError: another run holds it; the message says which and since when.
     """
-    facts, is_new = folder / ".lock.json", not folder.exists()
+    facts, is_new = folder / FACTS, not folder.exists()
     with left_as_found(folder):
         make_folder(folder)
         lock = FileLock(folder / NAME, timeout=0)
@@ -36,7 +37,8 @@ def held(folder: Path) -> Iterator[None]:
                 f"Another run{who} is at work in '{folder}'; wait until it has ended, or stop it."
             ) from None
         try:
-            facts.write_text(json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}))
+            since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            facts.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}))
             yield
         finally:
             facts.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,19 @@ class Place:
         if self.local:
             return sum((self.local / folder / name).stat().st_size for name in self.names(folder))
         return sum(int(facts["size"]) for facts in self._objects(folder).values())
+
+    def modified(self, name: str) -> datetime:
+        """When a file was last written, by the clock of the disk or store, in UTC.
+
+        Raises:
+            FileNotFoundError: there is none.
+            NotImplementedError: the store does not tell.
+        """
+        if self.local:
+            return datetime.fromtimestamp((self.local / _checked(name)).stat().st_mtime, UTC)
+        fs, path = self._remote(name)
+        told: datetime = fs.modified(path)
+        return told if told.tzinfo else told.replace(tzinfo=UTC)
 
     def write(self, name: str, data: bytes, lasting: bool = True) -> None:
         """Write a file whole: a reader sees the old bytes or the new, and once this returns they outlive a power cut.

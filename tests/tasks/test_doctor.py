@@ -69,6 +69,22 @@ def test_a_file_where_the_folder_should_be_is_in_the_way(tmp_path: Path) -> None
     assert (finding.level, finding.what) == ("fail", "output")
 
 
+def test_an_object_store_is_asked_whether_two_runs_can_be_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = {each.what: each for each in storage_findings("memory://doctor/out")}
+    assert findings["conditional writes"].level == "ok"
+    assert Place("memory://doctor").names() == []
+
+    def careless(place: Place, name: str, data: bytes) -> bool:
+        place.write(name, data)
+        return True
+
+    monkeypatch.setattr(Place, "write_new", careless)
+    findings = {each.what: each for each in storage_findings("memory://doctor/out")}
+    assert findings["conditional writes"].level == "warn"
+    assert "one schedule per collection" in findings["conditional writes"].advice
+    assert Place("memory://doctor").names() == []
+
+
 @pytest.mark.parametrize(("free", "level"), [(2**40, "ok"), (5 * 2**30, "warn"), (2**20, "fail")])
 def test_room_is_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, level: str) -> None:
     monkeypatch.setattr(Place, "free_bytes", lambda place: free)

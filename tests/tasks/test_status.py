@@ -1,10 +1,13 @@
 """What `selfmend status` says of finished, unfinished and several collections, and how little it imports for that."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from tasks.convergence import CONVERGENCE
 from tasks.errors import RequestError
 from tasks.plan import Lot, Part, Plan
 from tasks.status import status_of
+from tasks.stores.holders import SINCE
 from tasks.stores.leases import locked
 from tasks.stores.place import Place
 from tasks.summary import LAST_RUN, read_summary
@@ -103,8 +107,32 @@ def test_a_run_that_died_is_not_at_work(out):
     child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     out.write(".lock.json", b'{"pid": %d, "since": "then"}' % int(child.stdout))
     assert status_of(out).collections[0].at_work is None
+    said = status_of(out).lines()[1]
+    assert f"left behind by process {int(child.stdout)}, since then: there is no such process" in said
     out.write(".lock.json", b"torn")
     assert status_of(out).collections[0].at_work is None
+
+
+def test_a_run_of_another_machine_is_told_with_its_age(out):
+    begun(out)
+    began = datetime.now(UTC) - timedelta(hours=3, minutes=12)
+    out.write(".lock.json", json.dumps({"pid": 12, "host": "node3", "since": f"{began:{SINCE}}"}).encode())
+    assert "under way (process 12 on node3, since" in status_of(out).lines()[1]
+    assert "for 3 h 12 min, if that machine has not died): 1 of 4 tiles" in status_of(out).lines()[1]
+
+
+def test_the_holder_of_a_lease_is_told_also_when_it_is_silent(monkeypatch):
+    out = Place("memory://held/liver")
+    begun(out)
+    with locked(out):
+        (found,) = status_of(out).collections
+        assert re.search(r"process \d+ on .+, since .+, for [01] s, by lease 1, renewed [01] s ago", found.at_work)
+        monkeypatch.setattr(Place, "modified", lambda *_: datetime.now(UTC) - timedelta(seconds=95))
+        said = status_of(out).lines()[1]
+        assert "by lease 1, renewed 95 s ago: a lease is renewed every 5 s" in said
+        assert "watches it for 30 s and then takes the folder" in said
+    assert status_of(out).collections[0].holder is None
+    out.remove()
 
 
 def test_a_folder_of_collections(out):

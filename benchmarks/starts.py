@@ -26,6 +26,7 @@ from il_models.from_start import FromStart
 from il_models.methods.bm3d import BlockMatching
 from il_models.methods.dct import SlidingCosine
 from il_models.methods.gain_tuning import GainTuning
+from il_models.methods.lidia import InternalAdaptation
 from il_models.methods.lora_tuning import LoraTuning
 from il_models.methods.nlm import NonLocalMeans
 from il_models.methods.noise_tuning import NoiseTuning
@@ -52,6 +53,7 @@ TUNED: dict[str, FromStart] = {
     "gains, guarded": GainTuning(),
     "all weights, guarded": SureTuning(),
     "adapters, guarded": LoraTuning(),
+    "its own result, guarded": InternalAdaptation(),
 }
 
 

@@ -87,10 +87,11 @@ def _together(entries: list[InputPlan], method: Method, recipe: Recipe) -> list[
 
 
 def _cost(entry: InputPlan, method: Method, recipe: Recipe) -> tuple[float, float]:
-    """Work and pixels of a small input, its own start among them."""
+    """Work and pixels of a small input; its own start is in it, with all of the ladder that it may come to."""
     _, channels, _, height, width = entry.grid.window_shape
     tiles = entry.grid.tiles
-    start = method.work(height * width, channels) if recipe.is_shared else 0.0
+    rungs = () if recipe.scope == "collection" else recipe.input_methods()
+    start = sum(rung.work(height * width, channels) for rung in rungs)
     pixels = float(tiles * channels * height * width * recipe.factor**2)
     return tiles * tile_work(method, recipe, height * width, channels) + start, pixels
 

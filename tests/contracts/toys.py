@@ -6,15 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, gaussian_psf
+from il_models.degradations import Blur, Degradation, Downsample, Guided, Identity, Mask, gaussian_psf
 from il_models.draw import Draw
 from il_models.method import Fitted, Method
 from il_models.noise import Noise
 from il_models.problem import Problem
+from il_models.scale_below import kept_back
 
 SIGMA = 0.1
 NARROW = {
     "zssr": {"width": 8, "crop": 24},
+    "guided_sr": {"width": 8, "depth": 3, "crop": 24},
     "idbp_ia": {"iterations": 2, "crops": 1, "crop": 16, "size": "lite"},
 }  # networks that are too wide for a contract
 
@@ -72,6 +74,23 @@ def shrunk(b: int = 2, side: int = 24, A: Degradation | None = None, sigma: floa
     y = A(clean) + sigma * Draw(seeds).normal(1, side, side)
     noise = Noise(torch.zeros(b, 1), torch.full((b, 1), sigma**2), torch.zeros(b, 2))
     return clean, Problem(y, A, noise, torch.ones(b, 1, side, side, dtype=torch.bool), seeds)
+
+
+def banded(b: int = 2, side: int = 32, A: Degradation | None = None, sigma: float = 0.002) -> tuple[Tensor, Problem]:
+    """b scenes of three bands with stripes, and the problem of enlarging them by two finer bands that mix theirs."""
+    A = A or Downsample(2, "average")
+    whole = A.image_size((side, side))[0]
+    place = torch.arange(whole)
+    stripes = torch.sign(torch.sin(0.02 * place[:, None] * place)) * torch.tensor([0.1, 0.2, 0.3])[:, None, None]
+    clean = scenes(b, 3, whole) + stripes
+    guide = torch.einsum("gc,bcij->bgij", torch.tensor([[0.2, 0.5, 0.3], [0.7, 0.2, 0.0]]), clean)
+    seeds = torch.arange(b) + 3
+    y = A(clean) + sigma * Draw(seeds).normal(3, side, side)
+    noise = Noise(torch.zeros(b, 3), torch.full((b, 3), sigma**2), torch.zeros(b, 2))
+    kept = kept_back(0, 0, side, side).expand(b, 1, -1, -1)
+    known = torch.ones(b, 1, whole, whole, dtype=torch.bool)
+    mask = torch.ones(b, 1, side, side, dtype=torch.bool)
+    return clean, Problem(y, Guided(A, guide, known, kept), noise, mask, seeds)
 
 
 def doubled(problem: Problem) -> Problem:

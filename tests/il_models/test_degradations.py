@@ -5,7 +5,17 @@ import torch
 from contracts.degradation import Case, DegradationContract
 from torch import Tensor
 
-from il_models.degradations import Blur, Downsample, Identity, Mask, Subsample, gaussian_psf
+from il_models.degradations import (
+    Blur,
+    Compose,
+    Downsample,
+    Guided,
+    Identity,
+    Mask,
+    Spectral,
+    Subsample,
+    gaussian_psf,
+)
 
 
 def psfs(*shape: int) -> Tensor:
@@ -13,6 +23,19 @@ def psfs(*shape: int) -> Tensor:
     made = torch.rand(shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     made[..., shape[-2] // 2, shape[-1] // 2] += made.sum((-1, -2))
     return made / made.sum((-1, -2), keepdim=True)
+
+
+def mixing(*shape: int) -> Tensor:
+    """Weights by which bands are mixed, in float64."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+def guide(A: Downsample | Subsample) -> Guided:
+    """With a guide of two bands for three tiles of 12 x 16 px."""
+    nothing = torch.zeros(3, 1, 6, 8, dtype=torch.bool)
+    return Guided(
+        A, torch.zeros(3, 2, 12, 16, dtype=torch.float64), torch.ones(3, 1, 12, 16, dtype=torch.bool), nothing
+    )
 
 
 CASES = {
@@ -27,6 +50,12 @@ CASES = {
     "subsample, kernel below a cell": Case(Subsample(psfs(1, 1, 1, 3), 4, "corner"), (2, 1, 8, 12)),
     "subsample, kernel beyond the image": Case(Subsample(psfs(1, 1, 9, 9), 3), (2, 1, 6, 3)),
     "mask": Case(Mask(torch.rand(3, 1, 6, 5, generator=torch.Generator().manual_seed(1)) > 0.4), (3, 2, 6, 5)),
+    "spectral, pan of bands": Case(Spectral(mixing(1, 1, 4)), (2, 4, 5, 6)),
+    "spectral, more than the image has": Case(Spectral(mixing(3, 3, 2)), (3, 2, 5, 6)),
+    "compose, blurred and mixed": Case(Compose(Blur(psfs(1, 1, 3, 5)), Spectral(mixing(2, 2, 3))), (2, 3, 9, 12)),
+    "compose, mixed and shrunk": Case(Compose(Spectral(mixing(1, 1, 3)), Downsample(2, "average")), (2, 3, 8, 12)),
+    "guided": Case(guide(Downsample(2, "average")), (3, 2, 12, 16)),
+    "guided, by a kernel": Case(guide(Subsample(psfs(3, 2, 4, 6), 2)), (3, 2, 12, 16)),
     "identity": Case(Identity(), (3, 2, 6, 5)),
     "identity, volume": Case(Identity(), (2, 1, 3, 4, 5)),
 }
@@ -82,3 +111,16 @@ def test_what_is_no_psf_is_refused() -> None:
         Blur(torch.ones(1, 1, 4, 5))
     with pytest.raises(ValueError, match="no numbers"):
         Blur(torch.full((1, 1, 3, 3), torch.nan))
+
+
+def test_a_border_that_nobody_knows_is_refused() -> None:
+    assert Compose(Blur(psfs(1, 1, 3, 5)), Spectral(mixing(1, 1, 2))).border == (1, 2)
+    with pytest.raises(ValueError, match="Blur comes last and reaches beyond its measurement; let it come first"):
+        _ = Compose(Downsample(2), Blur(psfs(1, 1, 3, 5))).border
+
+
+def test_a_guide_is_shrunk_as_the_bands_are() -> None:
+    """Where each band has its own PSF, by the mean of them."""
+    A = guide(Subsample(psfs(1, 2, 4, 6), 2))
+    x = torch.rand(3, 2, 12, 16, dtype=torch.float64)
+    assert torch.allclose(A.shrunk(x[:, :1].expand_as(x)).mean(1), A(x[:, :1].expand_as(x)).mean(1), atol=1e-12)

@@ -25,7 +25,10 @@ from tasks.stores.place import Place
 from tasks.verification import verify_tiles
 
 LADDER = [{"name": "lidia", "steps": 20, "rate": 3e-4}]
-CHOSEN = {"method": "pretrained", "scope": "collection", "ladder": LADDER, "control": "none", "output__dtype": "float32"}
+CHOSEN = {"method": "pretrained", "scope": "collection", "ladder": LADDER} | {
+    "control": "none",
+    "output__dtype": "float32",
+}
 ATOMS = 200 * lattice(96)[0].numpy()  # of which the start knows nothing
 
 

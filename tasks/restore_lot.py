@@ -93,7 +93,7 @@ def _restore(job: LotJob, restore: Restoring) -> None:
     if not ledger.is_done(job.work, job.lot.id):
         _require(job)
         attempt = ledger.begin(job.work, job.lot.id)
-        arrays = {entry.name: open_input(entry.uri, job.facts, entry.mask) for entry in job.entries}
+        arrays = {entry.name: _opened(job, entry) for entry in job.entries}
         tiles = list(_tiles(job, arrays))
         references = dict(_references(job, tiles))
         with COMPUTING:
@@ -103,6 +103,10 @@ def _restore(job: LotJob, restore: Restoring) -> None:
             restored = restore(tiles, starts, treatment, references)
             _audit(job, tiles, starts, treatment)
         _commit(job, restored, attempt)
+
+
+def _opened(job: LotJob, entry: InputPlan) -> "xr.DataArray":
+    return open_input(entry.uri, job.facts, entry.mask, entry.guide_uri)
 
 
 def _tiles(job: LotJob, arrays: dict[str, "xr.DataArray"]) -> Iterator[Tile]:
@@ -149,7 +153,7 @@ def learn_start(job: LotJob, name: str) -> None:
         return
     with COMPUTING:
         torch.set_num_threads(job.threads)
-        start = _start(job, entry, open_input(entry.uri, job.facts, entry.mask), treatment)
+        start = _start(job, entry, _opened(job, entry), treatment)
     keep_start(job.work, entry, start, treatment)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from tasks.lot_done import LotDone
+from tasks.lot_job import LotJob
 from tasks.measured import Pixels
 from tasks.restoration import Restored, restore_tiles
-from tasks.restore_lot import LotJob, restore_lot
+from tasks.restore_lot import restore_lot
 from tasks.starts import Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment

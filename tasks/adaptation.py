@@ -42,12 +42,20 @@ def begun_at(start: LearnedStart, method: Fitted, problem: Problem) -> Nets:
     return method.opened(nets, problem.seeds) if isinstance(method, FromStart) else nets
 
 
-def fit_from(problem: Problem, method: Method, stopper: Stopper | None, begin: Nets, rung: str = START) -> Fit:
+def fit_from(
+    problem: Problem,
+    method: Method,
+    stopper: Stopper | None,
+    begin: Nets,
+    rung: str = START,
+    witness: Problem | None = None,
+) -> Fit:
     """A fit from learned weights. A tile whose own are not surely better keeps these, and their result.
 
     Args:
         begin: b networks.
         rung: what these are, for the record.
+        witness: b tiles on which they are judged; None: a part of the problem.
     """
     done = fit(problem, method, stopper=stopper, start=begin)
     if done.nets is None or not isinstance(method, Fitted) or method.steps == 0:
@@ -55,7 +63,7 @@ def fit_from(problem: Problem, method: Method, stopper: Stopper | None, begin: N
     if isinstance(method, FromStart) and method.judges_itself:
         return replace(done, records=[replace(record, rung=method.name) for record in done.records])
     as_it_was = replace(method, steps=0)
-    ok = _accepted(_part(problem), as_it_was, begin, done.nets) & _finite(done.records, problem)
+    ok = _accepted(witness or _part(problem), as_it_was, begin, done.nets) & _finite(done.records, problem)
     if bool(ok.all()):
         return replace(done, records=[replace(record, rung=method.name) for record in done.records])
     base = fit(problem, as_it_was, start=begin)
@@ -71,7 +79,13 @@ def fit_from(problem: Problem, method: Method, stopper: Stopper | None, begin: N
     return Fit(x, records, done.nets.replaced(weights), done.std, done.unseen)
 
 
-def climb(problem: Problem, rungs: Sequence[FromStart], begin: Nets, controls: Sequence[Direct]) -> Fit:
+def climb(
+    problem: Problem,
+    rungs: Sequence[FromStart],
+    begin: Nets,
+    controls: Sequence[Direct],
+    witness: Problem | None = None,
+) -> Fit:
     """Networks for one whole input: those that it begins with, or adapted by one rung after the other.
 
     Nothing is tried where the start is no worse than the control by estimated risk, for there adaptation gains
@@ -82,9 +96,10 @@ def climb(problem: Problem, rungs: Sequence[FromStart], begin: Nets, controls: S
         problem: of one tile, the mosaic of an input.
         begin: the start's network.
         controls: without any every rung is tried.
+        witness: of one tile, on which start and rungs are judged; None: a part of the problem.
     """
     as_it_is = replace(rungs[0], steps=0)
-    part = _part(problem, DOUBTED)
+    part = witness or _part(problem, DOUBTED)
     base = fit(part, as_it_is, start=begin)
     risk = sure(part, estimate_of(part, base, as_it_is))
     if controls and bool((risk <= sure(part, control_of(part, controls))).all()):
@@ -93,7 +108,7 @@ def climb(problem: Problem, rungs: Sequence[FromStart], begin: Nets, controls: S
     done, rung = base, START
     for method in rungs:
         assert done.nets is not None
-        done = fit_from(problem, method, None, method.opened(done.nets, problem.seeds), rung)
+        done = fit_from(problem, method, None, method.opened(done.nets, problem.seeds), rung, witness)
         assert done.nets is not None
         done, rung = replace(done, nets=method.closed(done.nets)), done.records[0].rung or START
     return done

@@ -24,10 +24,11 @@ Weights = dict[str, Tensor]  # each begins with the axis of the networks
 
 @dataclass(frozen=True)
 class Adapted:
-    """An adaptation as it is read back. told: its card."""
+    """An adaptation as it is read back. told: its card. id: as tiles that went on from it have it."""
 
     weights: Weights  # those that differ from the start's, or stand beside them
     told: dict[str, object]
+    id: str
 
 
 def own_weights(weights: Weights, start: LearnedStart | None) -> Weights:
@@ -60,9 +61,12 @@ def record_from(text: str) -> FitRecord:
 
 
 def adaptation_of(
-    entry: InputPlan, facts: Facts, treatment: Treatment, seed: int, threads: int
+    entry: InputPlan | None, facts: Facts, treatment: Treatment, seed: int, threads: int
 ) -> dict[str, object] | None:
-    """All that an input's adaptation depends on, as JSON has it; None where no learned start is adapted to it.
+    """All that an adaptation to an input depends on, as JSON has it; None where no learned start is adapted.
+
+    That to a whole collection (entry: None) does not depend on which inputs it was learned from: inputs come and go,
+    and what one night was restored with is what the next one goes on with.
 
     What does not bear on it, such as how results are stored or how much of the control they get, is not in it: another
     recipe that adapts alike finds what is there.
@@ -72,13 +76,9 @@ def adaptation_of(
     methods = {"rungs": treatment.input_methods, "controls": treatment.controls}
     told: dict[str, object] = {
         "start": treatment.start.card.id,
-        "scope": "input",
-        "input": entry.name,
-        "fingerprint": entry.fingerprint,
+        "scope": "collection" if entry is None else "input",
+        "input": "" if entry is None else entry.name,
         "facts": facts.bearing(),
-        "survey": asdict(entry.survey),
-        "stabilised": entry.stabilised,
-        "together": entry.grid.core[1],
         **{word: [{"name": each.name, **asdict(each)} for each in some] for word, some in methods.items()},
         "stopper": repr(treatment.input_stopper),
         "seed": seed,
@@ -86,6 +86,9 @@ def adaptation_of(
         "threads": threads,
         "pixels": PIXELS_VERSION,
     }
+    if entry is not None:
+        told |= {"fingerprint": entry.fingerprint, "survey": asdict(entry.survey)}
+        told |= {"stabilised": entry.stabilised, "together": entry.grid.core[1]}
     plain: dict[str, object] = json.loads(json.dumps(told))
     return plain
 
@@ -121,11 +124,11 @@ def adaptations(place: Place, start: str) -> Iterator[Adapted]:
     for name in sorted(each for each in place.names() if each.endswith(".safetensors")):
         try:
             own, texts = read_tensors(place.read(name))
-            told = json.loads(texts["adaptation"])
+            told, id_ = json.loads(texts["adaptation"]), texts["id"]
         except (ValueError, KeyError, SafetensorError):
             continue
         if told.get("start") == start and all(bool(torch.isfinite(value).all()) for value in own.values()):
-            yield Adapted(own, told)
+            yield Adapted(own, told, id_)
 
 
 def read_tensors(data: bytes) -> tuple[Weights, dict[str, str]]:

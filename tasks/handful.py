@@ -6,6 +6,7 @@ Dask blames a dead worker on everything that was in it, so innocent neighbours a
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, as_completed
+from dataclasses import replace
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -14,20 +15,23 @@ from tasks.alone import Died, alone
 from tasks.calibration import Calibration
 from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef
+from tasks.collection_start import sampled_inputs
 from tasks.errors import InputError
 from tasks.forecast import calibrate
 from tasks.lone_lots import LotDied, is_suspect, learn_alone, restore_alone
 from tasks.lot_done import LotDone
+from tasks.lot_job import LotJob
+from tasks.lot_starts import learn_start
 from tasks.lots import inputs_of
 from tasks.pacing import LotLeft
 from tasks.plan import Lot
-from tasks.restore_lot import learn_start, restore_lot
+from tasks.restore_lot import restore_lot
 from tasks.run import LotsFailed, Run
 from tasks.stores.leases import Overtaken
 from tasks.survey import Surveyed, survey_refs
 
 TOGETHER = 16  # inputs that a worker surveys at a time
-_learning: defaultdict[str, Lock] = defaultdict(Lock)  # by the key of an input: handfuls of one wait for its start
+_learning: defaultdict[str, Lock] = defaultdict(Lock)  # by the key of an input or a plan: handfuls wait for its start
 Answer = TypeVar("Answer")
 
 
@@ -128,17 +132,29 @@ def _answers(run: Run, left: list[Lot], pool: Executor) -> Iterator[tuple[Lot, L
 
 
 def _learn_starts(run: Run, lots: list[Lot], pool: Executor) -> Iterator[tuple[str, LotDied | LotLeft]]:
-    """Have the network of each large input fitted once, before its lots all do it at the same time. Yields failures."""
-    large = {name: lot for lot in lots for name in inputs_of([lot]) if run.entry(name).grid.shards > 1}
-    for name, lot in large.items():
-        with _learning[run.entry(name).key]:
-            future = pool.submit(learn_start, run.job(lot), name)
+    """Have the networks fitted that several lots go on from, before they all do it at the same time. Yields failures:
+
+    inputs that cannot be restored without.
+    """
+    for key, job, name in _shared_starts(run, lots):
+        with _learning[key]:
+            future = pool.submit(learn_start, job, name)
             if has_killed(_error(future)):
-                future = pool.submit(learn_alone, run.job(lot), name)
+                future = pool.submit(learn_alone, job, name)
             if isinstance(error := _error(future), LotDied | LotLeft):
-                yield name, error
+                yield from ((each, error) for each in ([name] if name else inputs_of(lots)))
             else:
                 future.result()
+
+
+def _shared_starts(run: Run, lots: list[Lot]) -> Iterator[tuple[str, LotJob, str | None]]:
+    """Key, job and name of each network that several lots go on from: of large inputs, or of the collection (None)."""
+    if run.request.recipe.scope != "collection":
+        large = {name: lot for lot in lots for name in inputs_of([lot]) if run.entry(name).grid.shards > 1}
+        yield from ((run.entry(name).key, run.job(lot), name) for name, lot in large.items())
+    elif lots:
+        entries = sampled_inputs(run.plan.inputs, run.request.recipe.seed, run.plan.collection)
+        yield run.plan.key, replace(run.job(lots[0]), entries=entries), None
 
 
 def _surveyed(

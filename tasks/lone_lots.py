@@ -11,10 +11,12 @@ import torch
 from tasks import ledger
 from tasks.alone import Died, alone
 from tasks.lot_done import LotDone
+from tasks.lot_job import COMPUTING, LotJob
+from tasks.lot_starts import learn_start
 from tasks.measured import Pixels
 from tasks.restoration import Restored, given_up, restore_tiles
-from tasks.restore_lot import COMPUTING, LotJob, learn_start, restore_lot
-from tasks.starts import Start
+from tasks.restore_lot import restore_lot
+from tasks.starts import COLLECTION, Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
 
@@ -52,23 +54,23 @@ def restore_alone(job: LotJob) -> LotDone:
             return _tile_by_tile(job)
 
 
-def learn_alone(job: LotJob, name: str) -> None:
-    """Fit the network of an input in a process of its own.
+def learn_alone(job: LotJob, name: str | None) -> None:
+    """Fit the network of an input, or of the collection, in a process of its own.
 
     Raises:
         LotDied: it ends that process, now or in an earlier task run.
     """
-    (entry,) = (each for each in job.entries if each.name == name)
+    key = COLLECTION if name is None else next(each.key for each in job.entries if each.name == name)
     with COMPUTING:
-        if not (reasons := ledger.deaths(job.work, f"start-{entry.key}")):
+        if not (reasons := ledger.deaths(job.work, f"start-{key}")):
             try:
                 return alone(learn_start, job, name)
             except Died as died:
                 reasons = [str(died)]
-                ledger.note_death(job.work, f"start-{entry.key}", reasons[0])
+                ledger.note_death(job.work, f"start-{key}", reasons[0])
     raise LotDied(
-        f"'{name}' ends its process while its own network is fitted ({reasons[0]}); choose scope: tile, or another "
-        "method."
+        f"'{name or job.collection}' ends its process while its own network is fitted ({reasons[0]}); choose scope: "
+        "tile, or another method."
     )
 
 

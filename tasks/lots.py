@@ -90,7 +90,8 @@ def _cost(entry: InputPlan, method: Method, recipe: Recipe) -> tuple[float, floa
     """Work and pixels of a small input; its own start is in it, with all of the ladder that it may come to."""
     _, channels, _, height, width = entry.grid.window_shape
     tiles = entry.grid.tiles
-    start = sum(rung.work(height * width, channels) for rung in recipe.input_methods())
+    rungs = () if recipe.scope == "collection" else recipe.input_methods()
+    start = sum(rung.work(height * width, channels) for rung in rungs)
     pixels = float(tiles * channels * height * width * recipe.factor**2)
     return tiles * tile_work(method, recipe, height * width, channels) + start, pixels
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from tasks.limits import Limits
 from tasks.lone_lots import learn_alone, restore_alone
+from tasks.lot_job import LotJob
+from tasks.lot_starts import learn_start
 from tasks.lots import AHEAD
-from tasks.restore_lot import LotJob, learn_start, restore_lot
+from tasks.restore_lot import restore_lot
 
 RESTORES = (restore_lot, restore_alone)
 

@@ -19,6 +19,7 @@ from tasks.registry.suited import BUNDLED, start_for
 from tasks.stopping import StopperChoice, joined
 from tasks.validation import sentence
 
+_SCOPES = "set scope: input or tile, or a method such as pretrained or lidia"
 UNSEEN = ("audit", "bad_tiles", "fold")  # choices that no pixel depends on
 RECIPES = Path(__file__).parents[1] / "deployments" / "recipes"
 
@@ -39,12 +40,12 @@ class Recipe(Choices):
         description="For a method that takes no step from a learned start: what is tried on each input whose start is "
         "in doubt, one after the other, each kept only if it is surely better. auto: noise_tuning, then gain_tuning.",
     )
-    scope: Literal["auto", "tile", "input"] = Field(
+    scope: Literal["auto", "tile", "input", "collection"] = Field(
         "auto",
         description="tile: every tile its own network. input: one network per input, then own_steps per tile. "
-        "auto: input, if the method's network can serve all tiles.",
+        "collection: a learned start is adapted once, for all inputs. auto: input, if one network can serve all tiles.",
     )
-    own_steps: int = Field(0, ge=0, description="With scope input: steps that each tile takes itself from there.")
+    own_steps: int = Field(0, ge=0, description="With a shared network: steps that each tile takes itself from there.")
     tiling: Tiling = Field(default_factory=Tiling)
     stopper: tuple[StopperChoice, ...] = Field(
         (), description="What ends a tile early; the first to fire counts. Without any the method's own, if it has one."
@@ -201,7 +202,8 @@ def checked_recipe(choices: dict[str, Any], where: str = "Recipe") -> Recipe:
     method = chosen_method(recipe.method, where)
     try:
         recipe.controls()
-        recipe.learned_start()
+        if recipe.learned_start() is None and recipe.scope == "collection":
+            raise ValueError(f"scope: collection adapts a learned start, and {method.name} begins at none; {_SCOPES}.")
         if recipe.fill is not None:
             recipe.fill.learned_start()
         if recipe.is_shared and isinstance(method, Fitted):

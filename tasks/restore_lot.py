@@ -1,9 +1,7 @@
 """A lot -> restored shards and the record of its tiles, committed. The one room that every pixel passes."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -12,60 +10,26 @@ import numpy as np
 import torch
 
 from tasks import ledger
-from tasks.adapted import adaptation_of
 from tasks.audit import audit, audited_tile, is_chosen, keep_audit
 from tasks.blend import blend, seams
 from tasks.catalog.facts import Facts
 from tasks.errors import InputError
 from tasks.lot_done import LotDone, heard, lot_done
+from tasks.lot_job import COMPUTING, LotJob
+from tasks.lot_starts import starts_of
 from tasks.measured import Pixels, read_box
-from tasks.plan import InputPlan, Lot
+from tasks.plan import InputPlan
 from tasks.readers import open_input
-from tasks.recipe import Recipe
-from tasks.registry.pinned import pinned_start
 from tasks.restoration import Restored, restore_tiles
-from tasks.starts import Start, input_start, keep_start, kept_start, known_start, mosaics, remember_start
-from tasks.stores.leases import Lease
-from tasks.stores.place import Place
+from tasks.starts import Start
 from tasks.stores.shards import create_work, sync_shards, work_array, write_shard
 from tasks.tiles import Tile, place_of, read_tiles
 from tasks.tiling import AXES
-from tasks.treatment import Treatment, treatment_of
+from tasks.treatment import Treatment
 from tasks.verdicts import verdict
 
 if TYPE_CHECKING:
     import xarray as xr
-
-COMPUTING = threading.Lock()  # a worker holds two lots: one computes while the other reads or writes
-
-
-@dataclass(frozen=True)
-class LotJob:
-    """All that a worker needs to restore a lot; small enough to be sent."""
-
-    work: Place
-    run: str
-    collection: str
-    facts: Facts
-    recipe: Recipe
-    lot: Lot
-    entries: tuple[InputPlan, ...]  # the inputs of the lot
-    device: str = "cpu"
-    threads: int = 1
-    start: str | None = None  # id of the learned start, whose files lie in the work area
-    lease: Lease | None = None  # by which the run may write, on an object store
-    adapted: Place | None = None  # where adaptations are kept from run to run
-
-    @property
-    def treatment(self) -> Treatment:
-        """What is done to each tile of the lot.
-
-        Raises:
-            InputError: the work area does not hold the learned start.
-        """
-        start = pinned_start(self.work, self.start) if self.start else None
-        return treatment_of(self.recipe, self.facts, self.lot.batch, self.device, start)
-
 
 Restoring = Callable[[list[Tile], dict[str, Start], Treatment, dict[int, Pixels]], list[Restored]]
 
@@ -93,20 +57,16 @@ def _restore(job: LotJob, restore: Restoring) -> None:
     if not ledger.is_done(job.work, job.lot.id):
         _require(job)
         attempt = ledger.begin(job.work, job.lot.id)
-        arrays = {entry.name: _opened(job, entry) for entry in job.entries}
+        arrays = {entry.name: job.opened(entry) for entry in job.entries}
         tiles = list(_tiles(job, arrays))
         references = dict(_references(job, tiles))
         with COMPUTING:
             torch.set_num_threads(job.threads)
             treatment = job.treatment
-            starts = dict(_starts(job, arrays, tiles, treatment))
+            starts = dict(starts_of(job, arrays, tiles, treatment))
             restored = restore(tiles, starts, treatment, references)
             _audit(job, tiles, starts, treatment)
         _commit(job, restored, attempt)
-
-
-def _opened(job: LotJob, entry: InputPlan) -> "xr.DataArray":
-    return open_input(entry.uri, job.facts, entry.mask, entry.guide_uri)
 
 
 def _tiles(job: LotJob, arrays: dict[str, "xr.DataArray"]) -> Iterator[Tile]:
@@ -143,46 +103,6 @@ def _references(job: LotJob, tiles: list[Tile]) -> Iterator[tuple[int, Pixels]]:
         if (twin := twins.get(tile.entry.name)) is not None:
             values = read_box(twin, tile.entry.image_grid.tile_window(tile.number))
             yield place, values[0, :, 0].astype(np.float32)
-
-
-def learn_start(job: LotJob, name: str) -> None:
-    """Fit the network of an input that several lots go on from, and keep it; if it is kept already, do nothing."""
-    (entry,) = (each for each in job.entries if each.name == name)
-    treatment = job.treatment
-    if not treatment.input_methods or kept_start(job.work, entry, treatment) is not None:
-        return
-    with COMPUTING:
-        torch.set_num_threads(job.threads)
-        start = _start(job, entry, _opened(job, entry), treatment)
-    keep_start(job.work, entry, start, treatment)
-
-
-def _start(job: LotJob, entry: InputPlan, array: "xr.DataArray", treatment: Treatment) -> Start:
-    """The network of an input: adapted alike by an earlier run, or now."""
-    told = adaptation_of(entry, job.facts, treatment, job.recipe.seed, job.threads) if job.adapted else None
-    if job.adapted is None or told is None:
-        return input_start(mosaics(entry, array, job.recipe.seed, job.collection), treatment)
-    start = known_start(job.adapted, told, treatment)
-    if start is None:
-        start = input_start(mosaics(entry, array, job.recipe.seed, job.collection), treatment)
-        remember_start(job.adapted, told, start, treatment)
-    return start
-
-
-def _starts(
-    job: LotJob, arrays: dict[str, "xr.DataArray"], tiles: list[Tile], treatment: Treatment
-) -> Iterator[tuple[str, Start]]:
-    """The networks of the lot's inputs that hold something, fitted now where that was not done before."""
-    if not treatment.input_methods:
-        return
-    wanted = {tile.entry.name for tile in tiles if not tile.is_empty}
-    for entry in (each for each in job.entries if each.name in wanted):
-        start = kept_start(job.work, entry, treatment)
-        if start is None:
-            start = _start(job, entry, arrays[entry.name], treatment)
-            if entry.grid.shards > 1:
-                keep_start(job.work, entry, start, treatment)
-        yield entry.name, start
 
 
 def _audit(job: LotJob, tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -> None:

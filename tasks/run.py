@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from tasks import ledger
 from tasks.adapted import FOLDER as ADAPTED
+from tasks.lot_job import LotJob
 from tasks.lots import inputs_of
 from tasks.plan import InputPlan, Lot, Plan
 from tasks.requests import Request
-from tasks.restore_lot import LotJob
 from tasks.stores.leases import Lease
 from tasks.stores.place import Place
 from tasks.tally import Tally

@@ -11,8 +11,10 @@ from torch import Tensor
 from il_models.fitting import Fit, FitRecord, Status, fit
 from il_models.from_start import FromStart
 from il_models.nets import Nets
+from il_models.problem import Problem
 from tasks.adaptation import START, begun_at, climb, fit_from
 from tasks.adapted import (
+    adaptations,
     keep_adapted,
     kept_adapted,
     own_weights,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 SAMPLED_VALUES = 8 * 2**20  # pixels times channels: enough crops for any scene, and a bound on memory
 SAMPLE_SIDE = 256
 ROUNDS = 8  # of sampling, where most of an input was not measured
+COLLECTION = "collection"  # in the place of an input's key: the network of all of them
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Start:
 
     weights: dict[str, Tensor]  # each leaf begins with the axis of the networks
     record: FitRecord  # of the worst of them, by seconds their sum
-    id: str  # input:<hash of the weights>, or the learned start that was kept as it is
+    id: str  # input: or collection:<hash of the weights>, or the learned start that was kept as it is
 
 
 def input_start(windows: list[Window], treatment: Treatment) -> Start:
@@ -54,24 +57,34 @@ def input_start(windows: list[Window], treatment: Treatment) -> Start:
         windows: mosaics of the groups, in order.
         treatment: one that has input_methods.
     """
-    fits = [_input_fit(window, treatment) for window in windows]
+    method, device, instrument = treatment.input_methods[0], treatment.device, treatment.instrument
+    problems = [make_problem([window], method, device, instrument)[0] for window in windows]
+    return start_from([fitted_start(problem, treatment) for problem in problems], treatment, "input")
+
+
+def start_from(fits: list[Fit], treatment: Treatment, scope: str) -> Start:
+    """What fits of one tile each came to, one per group of channels."""
     weights = Nets.joined([each.nets for each in fits if each.nets is not None]).weights
     kept = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     record = _summary([each.records[0] for each in fits])
     own = treatment.start is None or any(each.records[0].rung != START for each in fits)
-    return Start(kept, record, f"input:{_digest(kept)}" if own else treatment.start_name)
+    return Start(kept, record, f"{scope}:{_digest(kept)}" if own else treatment.start_name)
 
 
-def _input_fit(window: Window, treatment: Treatment) -> Fit:
+def fitted_start(problem: Problem, treatment: Treatment, witness: Problem | None = None) -> Fit:
+    """The treatment's input methods on a problem of one tile, from its learned start if there is one.
+
+    Args:
+        witness: on which an adaptation is judged; None: on a part of the problem.
+    """
     method = treatment.input_methods[0]
-    problem, _ = make_problem([window], method, treatment.device, treatment.instrument)
     if treatment.start is None:
         return fit(problem, method, stopper=treatment.input_stopper)
     begin = begun_at(treatment.start, method, problem)
     if method.name != treatment.method.name:  # a ladder, also of one rung, is for starts in doubt
         rungs = [each for each in treatment.input_methods if isinstance(each, FromStart)]
-        return climb(problem, rungs, begin, treatment.controls)
-    return fit_from(problem, method, treatment.input_stopper, begin)
+        return climb(problem, rungs, begin, treatment.controls, witness)
+    return fit_from(problem, method, treatment.input_stopper, begin, witness=witness)
 
 
 def mosaics(entry: InputPlan, array: "xr.DataArray", run_seed: int, collection: str) -> list[Window]:
@@ -94,9 +107,16 @@ def channel_group(entry: InputPlan, channels: slice) -> int:
     return channel_groups(entry).index(channels)
 
 
-def kept_start(work: Place, entry: InputPlan, treatment: Treatment) -> Start | None:
-    """The start of an input, if the work area has it."""
-    name = _file(entry)
+def for_channels(start: Start, entry: InputPlan) -> Start:
+    """A start of one network as that of an input, with a copy for each of its groups of channels."""
+    groups = len(channel_groups(entry))
+    weights = {name: value.expand(groups, *value.shape[1:]) for name, value in start.weights.items()}
+    return replace(start, weights=weights)
+
+
+def kept_start(work: Place, key: str, treatment: Treatment) -> Start | None:
+    """The start of an input by its key, or of the collection, if the work area has it."""
+    name = _file(key)
     if not work.exists(name):
         return None
     own, texts = read_tensors(work.read(name))
@@ -104,15 +124,15 @@ def kept_start(work: Place, entry: InputPlan, treatment: Treatment) -> Start | N
     return Start(weights, record_from(texts["record"]), texts["id"])
 
 
-def keep_start(work: Place, entry: InputPlan, start: Start, treatment: Treatment) -> None:
-    """Keep a start for the other lots of its input: what differs from the learned one. Twice leaves the same."""
+def keep_start(work: Place, key: str, start: Start, treatment: Treatment) -> None:
+    """Keep a start for the lots that go on from it: what differs from the learned one. Twice leaves the same."""
     networks = str(next(iter(start.weights.values())).shape[0])
     texts = {"record": record_told(start.record), "id": start.id, "networks": networks}
-    work.write(_file(entry), save_tensors(own_weights(start.weights, treatment.start), texts))
+    work.write(_file(key), save_tensors(own_weights(start.weights, treatment.start), texts))
 
 
 def known_start(adapted: Place, told: dict[str, object], treatment: Treatment) -> Start | None:
-    """The start of an input as an earlier run adapted it, alike in all that it depends on."""
+    """A start as an earlier run adapted it, alike in all that it depends on."""
     found = kept_adapted(adapted, told)
     if found is None:
         return None
@@ -120,8 +140,17 @@ def known_start(adapted: Place, told: dict[str, object], treatment: Treatment) -
     return Start(whole_weights(own, networks, treatment.start), replace(record, seconds=0.0), id_)
 
 
+def remembered_start(adapted: Place, id_: str, treatment: Treatment) -> Start | None:
+    """The start that tiles went on from, by its id: the learned one as it is, or what a run kept of its adaptation."""
+    assert treatment.start is not None
+    record = FitRecord(Status.DIRECT, "an earlier run's", 0, 0, (), 0.0)
+    kept = {each.id: each.weights for each in adaptations(adapted, treatment.start.card.id)}
+    kept[treatment.start_name] = {}
+    return Start(whole_weights(kept[id_], 1, treatment.start), record, id_) if id_ in kept else None
+
+
 def remember_start(adapted: Place, told: dict[str, object], start: Start, treatment: Treatment) -> None:
-    """Keep the start of an input for later runs, where it was adapted."""
+    """Keep a start for later runs, where it was adapted."""
     own = own_weights(start.weights, treatment.start)
     if own and start.record.rung not in (None, START):
         keep_adapted(adapted, told, start.record, start.id, own)
@@ -202,5 +231,5 @@ def _digest(weights: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _file(entry: InputPlan) -> str:
-    return f"starts/{entry.key}.safetensors"
+def _file(key: str) -> str:
+    return f"starts/{key}.safetensors"

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from tasks.adapted import FOLDER
 from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef, stamp_of
 from tasks.convergence import CONVERGENCE
@@ -25,7 +26,7 @@ from tasks.recipe import Recipe
 from tasks.registry.loading import load_start
 from tasks.requests import Request
 from tasks.restoration import restore_tiles
-from tasks.starts import input_start, mosaics
+from tasks.starts import Start, for_channels, input_start, mosaics, remembered_start
 from tasks.stores.encoding import axis_names, open_stored
 from tasks.stores.geozarr import IMAGE
 from tasks.stores.pixels import finished
@@ -34,7 +35,7 @@ from tasks.stores.showing import published_facts
 from tasks.survey import survey_refs
 from tasks.tiles import read_tiles
 from tasks.tiling import AXES, Box, TileGrid
-from tasks.treatment import treatment_of
+from tasks.treatment import Treatment, treatment_of
 
 TOLERANCE = 1e-3  # of the noise: what another machine's arithmetic may differ by
 
@@ -78,7 +79,7 @@ def verify_tiles(out: Place, count: int, seed: int = 0) -> Iterator[Verified]:
 
 
 def _rows(out: Place) -> pd.DataFrame:
-    columns = ["input", "tile", "status", "noise_sigma"]
+    columns = ["input", "tile", "status", "noise_sigma", "start"]
     tables = [
         pq.read_table(io.BytesIO(out.read(f"{CONVERGENCE}/{name}")), columns=columns).to_pandas()
         for name in (out / CONVERGENCE).names()
@@ -106,9 +107,10 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
     treatment = treatment_of(recipe, facts, batch=1, device="cpu", start=start)
     torch.set_num_threads(1)
     starts = {}
-    if treatment.input_methods:
-        windows = mosaics(entry, array, recipe.seed, collection)
-        starts[name] = input_start(windows, treatment)
+    if recipe.scope == "collection":
+        starts[name] = for_channels(_of_collection(out, str(rows["start"].iloc[0]), treatment), entry)
+    elif treatment.input_methods:
+        starts[name] = input_start(mosaics(entry, array, recipe.seed, collection), treatment)
     for number, sigma in zip(rows["tile"], rows["noise_sigma"], strict=True):
         tiles = list(read_tiles(entry, array, [int(number)], recipe.seed, collection))
         pixels = restore_tiles(tiles, starts, treatment, {})[0].pixels.reshape(grid.window_shape)
@@ -119,6 +121,13 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
         )
         difference = np.abs(again.astype(np.float64) - published.astype(np.float64))
         yield Verified(name, int(number), again.size, float(np.nanmax(difference, initial=0.0)), float(sigma))
+
+
+def _of_collection(out: Place, id_: str, treatment: Treatment) -> Start:
+    start = remembered_start(out / FOLDER, id_, treatment)
+    if start is None:
+        raise InputError(f"'{out.uri}/{FOLDER}' does not hold '{id_}' any more, from which these tiles went on.")
+    return start
 
 
 def _entry(out: Place, name: str, told: dict[str, Any], facts: Facts, recipe: Recipe) -> InputPlan:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from il_models.risk import RESOLUTION
+from tasks.collection_start import collection_start, collection_windows
 from tasks.comparison.contenders import Contender
 from tasks.comparison.scores import scores
 from tasks.comparison.subjects import Subject, open_measurement, open_reference
@@ -16,7 +17,7 @@ from tasks.plan import InputPlan
 from tasks.planning import plan_input
 from tasks.requests import Request
 from tasks.restoration import Restored, restore_both
-from tasks.starts import Start, input_start, mosaics
+from tasks.starts import Start, for_channels, input_start, mosaics
 from tasks.stores.place import Place
 from tasks.tiles import read_tiles
 from tasks.tiling import Box
@@ -125,8 +126,11 @@ def _starts(
 ) -> dict[str, Start]:
     if not treatment.input_methods:
         return {}
-    windows = mosaics(entry, array, contender.recipe.seed, subject.collection)
-    return {entry.name: input_start(windows, treatment)}
+    seed = contender.recipe.seed
+    if contender.recipe.scope == "collection":  # which here is this input alone
+        start = collection_start(*collection_windows([(entry, array)], seed, subject.collection), treatment)
+        return {entry.name: for_channels(start, entry)}
+    return {entry.name: input_start(mosaics(entry, array, seed, subject.collection), treatment)}
 
 
 def _touching(entry: InputPlan, box: Box) -> list[int]:

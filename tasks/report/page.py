@@ -29,6 +29,7 @@ __all__ = ["read_summary", "write_report"]
 PAGE = "report.html"
 MAPS = 24  # inputs whose verdicts are shown as a map
 INPUTS = 200  # rows of the table of inputs
+SHARED = {"collection": "one for all", "input": "one per input"}  # networks, by scope
 TILES = 200  # rows of the table of tiles to look at
 FAILURES = 100  # inputs that failed, one by one
 CURVES = 6
@@ -96,7 +97,7 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "estimated": _estimated(rows),
         "psnr": means(rows, PSNR),
         "curves": _curves(rows, [number for _, number in chosen]),
-        "steps_are_of_the_input": _scope(summary, rows) == "input" and not summary.recipe.get("own_steps"),
+        "steps_are_of_the_input": _scope(summary, rows) in SHARED and not summary.recipe.get("own_steps"),
         "network": _network(summary, rows),
         "duration": words.duration(summary.seconds),
         "versions": said.get("versions", {}),
@@ -117,7 +118,7 @@ def _network(summary: Summary, rows: TileRows) -> str:
     if set(rows.columns["status"].dropna().unique()) <= {"direct", "skipped"} and rows.judged:
         return "none, a direct method"
     own = summary.recipe.get("own_steps")
-    owner = {"input": "one per input", "tile": "one per tile"}.get(_scope(summary, rows), "–")
+    owner = {**SHARED, "tile": "one per tile"}.get(_scope(summary, rows), "–")
     return f"{owner}, then {own} own steps" if own else owner
 
 

@@ -3,7 +3,7 @@
 import os
 import time
 
-from tasks.restore_lot import COMPUTING
+from tasks.lot_job import COMPUTING
 
 Moments = tuple[float, float]
 

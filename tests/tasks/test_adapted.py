@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from contracts.pipeline import pixels, restored
 
-import tasks.restore_lot
+import tasks.lot_starts
 from tasks.adapted import adaptations
 from tasks.registry.artifact import make_start, save_start
 from tasks.registry.loading import load_start
@@ -51,7 +51,7 @@ def test_a_later_run_takes_the_adaptation_of_an_earlier_one(
     def never(*_: object) -> Start:
         raise AssertionError("adapted again")
 
-    monkeypatch.setattr(tasks.restore_lot, "input_start", never)
+    monkeypatch.setattr(tasks.lot_starts, "input_start", never)
     restored(source, out, method="pretrained", start=start, overwrite=True, output__dtype="float32", **CHOSEN)
     np.testing.assert_array_equal(pixels(collection(out), "in"), first)
     with pytest.raises(AssertionError, match="adapted again"):

@@ -19,7 +19,7 @@ from tasks.errors import InputError
 from tasks.handful import restore_handful, survey_all
 from tasks.lone_lots import LotDied, restore_alone
 from tasks.lot_done import LotDone
-from tasks.restore_lot import LotJob
+from tasks.lot_job import LotJob
 from tasks.run import LotsFailed, Run
 
 IDENTITY = {"method": "identity", "tiling__tile": 64, "tiling__shard": 64}

@@ -28,7 +28,7 @@ def test_shipped_recipes_are_valid(name: str) -> None:
         ({"method.name": "dpi"}, ["'dpi'", "identity, ", "nlm, ", "zs_n2n"]),
         ({"method": {"name": "zs_n2n", "preset": "fsat"}}, ["zs_n2n", "'fsat'", "Did you mean 'fast'?"]),
         ({"method": {"name": "nlm", "preset": "fast"}}, ["nlm", "'fast'", "It has none"]),
-        ({"scope": "tiles"}, ["'scope'", "'tile' or 'input'", "'tiles'"]),
+        ({"scope": "tiles"}, ["'scope'", "'tile', 'input' or 'collection'", "'tiles'"]),
         ({"stopper": [{"kind": "plato"}]}, ["stopper", "plateau"]),
         ({"bad_tiles": 2}, ["bad_tiles", "2"]),
         ({"start": "gray"}, ["no start 'gray'", "Did you mean 'grey'?"]),

@@ -93,7 +93,7 @@ def test_a_poisoned_tile_is_marked_failed_and_the_rest_goes_on(
     run, found = begun(str(image), tmp_path / "out", **QUICK)
     monkeypatch.setitem(SETTINGS, "distributed.scheduler.allowed-failures", 0)
     monkeypatch.setenv("PYTHONPATH", _path(poisoned(tmp_path / "poison", FITTING)))
-    with hired("local", 1) as (pool, _):  # it dies, and comes back
+    with hired("local", 2) as (pool, _):
         told = restore_handful(run, run.plan.lots, pool)
     assert sum(told.values()) == 12
     dead = [row for row in rows_of(run) if row["status"] == "killed"]

@@ -17,7 +17,7 @@ class Forked:
         """`environment`: of the process, and of all that it begins."""
         path = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-P", __file__],  # this folder would hide modules of Python
             env={**environment, "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tifffile
 from contracts.commands import selfmend
+from contracts.hidden import SECRETS, told_below, told_in
 from contracts.prefect_server import asked
-from contracts.secrets import SECRETS, told_below, told_in
 
 pytestmark = pytest.mark.flow
 BLOCKS = """

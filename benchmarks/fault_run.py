@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.fault_points import Arming, Fault, arm
 from tasks.conclusion import conclude
 from tasks.errors import InputError, RequestError
-from tasks.handful import restore_handful, survey_all
+from tasks.handful import reason_of, restore_handful, survey_all
 from tasks.limits import Limits
 from tasks.lots import groups_of
 from tasks.preparation import draft, give_up_stale, prepare, to_survey, undertake
@@ -97,6 +97,6 @@ def _outcome(run: Run, left: set[str], pool: Executor) -> Outcome:
                 outcome.failed.update(failed.reasons)
         try:
             outcome.published.extend(publish_group(group, run, pool, quiet))
-        except (InputError, OSError, LotsFailed) as error:
-            outcome.failed.update(dict.fromkeys(group.inputs, str(error)))
+        except (InputError, OSError, LotsFailed, CancelledError) as error:
+            outcome.failed.update(dict.fromkeys(group.inputs, reason_of(error)))
     return outcome

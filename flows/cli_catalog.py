@@ -31,7 +31,7 @@ def check(name: Source, catalog: CatalogFile = None) -> None:
     bad = 0
     for ref in find_inputs(collection, facts):
         try:
-            array = open_input(ref.uri, facts, ref.mask)
+            array = open_input(ref.uri, facts, ref.mask, ref.guide)
         except InputError as error:
             bad += 1
             typer.echo(f"{ref.name}: {error}")

@@ -1,10 +1,11 @@
 """Several recipes on the same tiles of a collection -> table, pictures and page of who is best."""
 
-from prefect import flow, tags
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.aside import ProgressBar, tag_run, unheard, untagged
 from flows.following import WINDOW
 from flows.telling import artifact_key
 from tasks.comparison.challenge import make_challenge
@@ -53,20 +54,19 @@ def compare(
     chosen = contenders or suite_of(DEFAULT)
     challenge = make_challenge(source, chosen, catalog=catalog, out=out, tiles=tiles, limit=limit, degrade=degrade)
     key = artifact_key(challenge.collection)
-    with locked(challenge.out), tags(challenge.collection, "compare"):
+    with locked(challenge.out), untagged():
+        tag_run(challenge.collection, "compare")
         with hired(cluster, workers) as (pool, crew):
             subjects = look_at_inputs(challenge, pool)
             pairs = [(contender, subject) for subject in subjects for contender in chosen]
             futures = [try_recipe.submit(contender, subject, crew, pool) for contender, subject in pairs]
-            progress = create_progress_artifact(progress=0.0, key=f"compare-{key}", description=f"{len(pairs)} trials")
+            progress = ProgressBar(f"compare-{key}", 0.0, f"{len(pairs)} trials")
             for done, future in enumerate(as_completed(futures), 1):
-                update_progress_artifact(
-                    progress,  # type: ignore[arg-type]
-                    progress=100 * done / len(pairs),
-                    description=f"{done} of {len(pairs)} trials; the last: {future.result().contender}",
-                )
+                said = f"{done} of {len(pairs)} trials; the last: {future.result().contender}"
+                progress.tell(100 * done / len(pairs), said, last=done == len(pairs))
             trials = [future.result() for future in futures]
         outcome = write_outcome(challenge, subjects, trials)
     lines = [f"# {outcome.sentence()}", "```", *outcome.lines(), "```", f"Page: `{outcome.out}/compare.html`"]
-    create_markdown_artifact(key=f"ranking-{key}", markdown="\n".join(lines), description=outcome.sentence())
+    with unheard("The ranking cannot be shown in Prefect"):
+        create_markdown_artifact(key=f"ranking-{key}", markdown="\n".join(lines), description=outcome.sentence())
     return outcome

@@ -1,5 +1,7 @@
 """Every failure of a command as one sentence and a code."""
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +12,27 @@ from tasks.errors import InputError, RequestError
 
 DONE, BAD, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 UNREACHED = "Failed to reach API"  # how Prefect says that its server does not answer
+UNTOLD = (
+    "Its pages may say that this run still goes on; that is not so. What is done is done, and `selfmend status` says "
+    "how much; the same command goes on from there."
+)
 console = Console(stderr=True)
 
 
-def guarded(run: Callable[[], Any]) -> int:
-    """Every failure as one sentence and a code: 1 finished badly, 2 wrong request, 130 interrupted."""
+def leave(code: int) -> None:
+    """End the process at once: Prefect would first wait, for minutes, to be rid of words that nobody hears."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def guarded(run: Callable[[], Any], leave: Callable[[int], None] = leave) -> int:
+    """Every failure as one sentence and a code: 1 finished badly, 2 wrong request, 130 interrupted.
+
+    Args:
+        run: the command.
+        leave: how the process ends where Prefect's server is gone.
+    """
     try:
         run()
     except SystemExit as ended:
@@ -33,6 +51,11 @@ def guarded(run: Callable[[], Any]) -> int:
         where = f"'{error.filename}': " if error.filename else ""  # our own sentences name it themselves
         said = f"{where}{error.strerror or error}".rstrip(".")
         return told(f"{said}. After that is put right, the same command goes on from here.", BAD)
+    except Exception as error:
+        if not type(error).__module__.startswith("httpx"):  # whose import would cost every command its time
+            raise
+        leave(told(f"The Prefect server does not answer any more ({error}). {UNTOLD}", BAD))
+        return BAD
     return DONE
 
 

@@ -14,6 +14,7 @@ from flows.telling import TICK, Progress
 from tasks import ledger
 from tasks.catalog.inputs import InputRef
 from tasks.doors import publish_inputs, restore_lots
+from tasks.handful import reason_of
 from tasks.lateness import excused
 from tasks.lots import GROUPS, HANDFULS, Group, groups_of, window_for
 from tasks.pacing import device_seconds, stopped_by
@@ -100,6 +101,6 @@ def _note(outcome: Outcome, group: Group, result: Any) -> None:
     if isinstance(result, LotsFailed):
         outcome.failed.update(result.reasons)
     elif isinstance(result, BaseException):
-        outcome.failed.update({name: str(result) or type(result).__name__ for name in group.inputs})
+        outcome.failed.update(dict.fromkeys(group.inputs, reason_of(result)))
     else:
         outcome.published.extend(result)

@@ -2,9 +2,10 @@
 
 import time
 
-from prefect import flow, tags
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 
+from flows.aside import ProgressBar, tag_run, unheard, untagged
 from flows.telling import TICK, artifact_key
 from tasks.doors import conclude_lesson, gather_material
 from tasks.learning.lesson import Lesson, make_lesson
@@ -50,20 +51,21 @@ def learn_start(
 def carried_out(lesson: Lesson) -> LearnedOutcome:
     """Take the steps of a lesson that are left, inside a flow run, and save its start; told as artifacts."""
     key = artifact_key(lesson.name)
-    with locked(lesson.work), tags(lesson.name, "learn"):
+    with locked(lesson.work), untagged():
+        tag_run(lesson.name, "learn")
         material = gather_material(lesson)
-        artifact = create_progress_artifact(progress=0.0, key=f"learn-{key}", description=f"{lesson.steps} steps")
+        bar = ProgressBar(f"learn-{key}", 0.0, f"{lesson.steps} steps")
         began, before, told = time.monotonic(), None, 0.0
         for now in taught(lesson, material):
             before = now.steps if before is None else before
             passed = time.monotonic() - began
             if passed - told >= TICK or now.steps == now.whole:
                 told = passed
-                update_progress_artifact(
-                    artifact,  # type: ignore[arg-type]
-                    progress=100 * now.steps / now.whole,
-                    description=now.sentence((now.steps - before) / passed),
-                )
+                said = now.sentence((now.steps - before) / passed)
+                bar.tell(100 * now.steps / now.whole, said, last=now.steps == now.whole)
         outcome = conclude_lesson(lesson, material)
-    create_markdown_artifact(key=f"start-{key}", markdown="\n\n".join(outcome.lines()), description=outcome.sentence())
+    with unheard("What was learned cannot be shown in Prefect"):
+        create_markdown_artifact(
+            key=f"start-{key}", markdown="\n\n".join(outcome.lines()), description=outcome.sentence()
+        )
     return outcome

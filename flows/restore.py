@@ -3,10 +3,11 @@
 import time
 from dataclasses import replace
 
-from prefect import flow, runtime, tags
+from prefect import flow, runtime
 from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.aside import untagged
 from flows.following import WINDOW, follow
 from flows.stopped import stopped_state
 from flows.telling import ROWS, tell, told
@@ -62,7 +63,7 @@ def restore(
     limits = limits.settled()
     require_cluster(cluster)
     request = make_request(source, recipe, catalog=catalog, out=out)
-    with locked(request.out) as lease, tags(request.collection, recipe.method.name):
+    with locked(request.out) as lease, untagged():
         found = put_off(prepare(request, overwrite), limits.quiet or 0).within(limits)
         for torn in give_up_stale(request, found):
             get_run_logger().warning("%s", torn)

@@ -6,17 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from httpx import HTTPError
-from prefect import get_client, runtime
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.exceptions import PrefectException
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 
+from flows.aside import ProgressBar, tag_run, unheard
 from tasks.amounts import amount, clock
 from tasks.journal import journal
 from tasks.metrics import write_metrics
@@ -63,11 +56,7 @@ class Progress:
     def __init__(self, run: Run) -> None:
         self.run, self.began = run, time.time()
         self.told = self.measured = 0.0
-        self.artifact: Any = create_progress_artifact(
-            progress=self._share(),
-            key=f"progress-{artifact_key(run.plan.collection)}",
-            description=progress_text(run),
-        )
+        self.bar = ProgressBar(f"progress-{artifact_key(run.plan.collection)}", self._share(), progress_text(run))
         self.tell()
 
     def tell(self, failed: int | None = None, last: bool = False) -> None:
@@ -77,8 +66,7 @@ class Progress:
             self.run.tally.failed = failed + len(self.run.plan.rejected)
         if now - self.told >= TICK or last:
             self.told = now
-            with _unheard("The progress artifact cannot be updated"):
-                update_progress_artifact(self.artifact, progress=self._share(), description=progress_text(self.run))
+            self.bar.tell(self._share(), progress_text(self.run), last)
         if now - self.measured >= MEASURED or last:
             self.measured = now
             measure(self.run, "running", self.began)
@@ -110,18 +98,15 @@ def progress_text(run: Run) -> str:
 
 def tell(summary: Summary, worst: list[dict[str, Any]], run: Run, began: float) -> None:
     """What the run came to: artifacts, the last words of its journal, and its metrics. worst: tiles to look at."""
-    key = artifact_key(summary.collection)
-    rows = [{"verdict": name, "tiles": count} for name, count in sorted(summary.verdicts.items())]
-    create_table_artifact(key=f"verdicts-{key}", table=rows[:ROWS], description=f"Verdicts of {summary.collection}")
-    if worst:
-        create_table_artifact(
-            key=f"look-at-{key}",
-            table=worst,
-            description=f"Tiles of {summary.collection} to look at, failed ones first",
-        )
-    create_markdown_artifact(
-        key=f"summary-{key}", markdown=summary_text(summary), description=f"Summary of {summary.collection}"
-    )
+    name = summary.collection
+    key = artifact_key(name)
+    rows = [{"verdict": verdict, "tiles": count} for verdict, count in sorted(summary.verdicts.items())]
+    with unheard("What the run came to cannot be shown in Prefect"):
+        create_table_artifact(key=f"verdicts-{key}", table=rows[:ROWS], description=f"Verdicts of {name}")
+        if worst:
+            said = f"Tiles of {name} to look at, failed ones first"
+            create_table_artifact(key=f"look-at-{key}", table=worst, description=said)
+        create_markdown_artifact(key=f"summary-{key}", markdown=summary_text(summary), description=f"Summary of {name}")
     state = "failed" if not summary.is_good else "stopped" if summary.stopped else "completed"
     with journal(run):
         facts = {"state": state, "verdicts": summary.verdicts, "seconds": round(summary.seconds, 1)}
@@ -133,7 +118,7 @@ def tell(summary: Summary, worst: list[dict[str, Any]], run: Run, began: float) 
 
 def measure(run: Run, state: str, began: float) -> None:
     """Write the metrics of a run in a state of tasks.metrics; where that fails the run goes on, and its log says so."""
-    with _unheard("The metrics cannot be written"):
+    with unheard("The metrics cannot be written"):
         write_metrics(run, state, began)
 
 
@@ -154,22 +139,6 @@ def summary_text(summary: Summary) -> str:
     return "\n\n".join(lines)
 
 
-def tag_run(*names: str) -> None:
-    """Tag the flow run under way, whoever started it: by them the Prefect UI finds all runs of a collection."""
-    if runtime.flow_run.id is not None:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(runtime.flow_run.id, tags={*runtime.flow_run.tags, *names})
-
-
 def artifact_key(name: str) -> str:
     """A name as Prefect lets artifacts have one."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "collection"
-
-
-@contextmanager
-def _unheard(what: str) -> Iterator[None]:
-    """Nobody may hear how far a run is; that is no reason to stop it."""
-    try:
-        yield
-    except (OSError, HTTPError, PrefectException) as error:
-        get_run_logger().warning("%s: %s: %s", what, type(error).__name__, error)

@@ -58,6 +58,8 @@ def completion_job(run: Run, name: str, lots: list[Lot]) -> CompletionJob:
     }
     if entry.mask is not None:
         provenance["mask"] = entry.mask
+    if entry.guide is not None:
+        provenance["guide"] = entry.guide.uri
     return CompletionJob(
         entry,
         tuple(lot.id for lot in lots),

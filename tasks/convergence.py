@@ -89,6 +89,13 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         pa.float64(),
         "rms disagreement with the neighbouring tiles where they overlap, over the noise; null without overlap",
     ),
+    (
+        "guide_psnr",
+        pa.float64(),
+        "one scale lower, at pixels kept from learning: PSNR in dB of bands sharpened by a guide; null without one",
+    ),
+    ("guide_skill", pa.float64(), "how much better than the control alone the result was there, dB"),
+    ("guide_gain", pa.float64(), "how much better than interpolation it was there, dB"),
     ("psnr_noisy", pa.float64(), "true PSNR of the input against the reference, dB; null without one"),
     ("psnr", pa.float64(), "true PSNR of the estimate, dB; null without a reference"),
     ("psnr_control", pa.float64(), "true PSNR of the control, dB; null without a reference"),

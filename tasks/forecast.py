@@ -153,7 +153,7 @@ def size(count: float) -> str:
 
 def _full_tile(entry: InputPlan, facts: Facts, recipe: Recipe, collection: str) -> Tile | None:
     """A tile from the middle that holds something."""
-    array = open_input(entry.uri, facts, entry.mask)
+    array = open_input(entry.uri, facts, entry.mask, entry.guide_uri)
     count = entry.grid.tiles
     for number in dict.fromkeys([count // 2, count // 3, count // 4, 0, count - 1]):
         (tile,) = read_tiles(entry, array, [number], recipe.seed, collection)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, Subsample
+from il_models.degradations import Blur, Degradation, Downsample, Guided, Identity, Mask, Subsample
 from il_models.methods import known_methods
 from tasks.catalog.companions import GaussianPsf, Optics, PsfPlanes, SampledPsf
 from tasks.catalog.facts import Facts
@@ -24,6 +24,7 @@ WORDS: dict[type[Degradation], str] = {  # what methods do that serve one of the
     Downsample: "enlarges",
     Subsample: "enlarges",
     Mask: "fills gaps",
+    Guided: "sharpens bands by finer ones",
 }
 
 
@@ -73,6 +74,8 @@ class Instrument:
 
 def undone_by(recipe: Recipe, facts: Facts) -> type[Degradation]:
     """The kind of degradation that a recipe undoes: what it enlarges, or the blur of the facts if its method can."""
+    if recipe.zoom is not None and facts.guide is not None and Guided in recipe.restoration().serves:
+        return Guided
     if recipe.zoom is not None:
         return Subsample if recipe.zoom.kernel == "psf" else Downsample
     return Blur if facts.psf is not None and Blur in recipe.restoration().serves else Identity
@@ -83,8 +86,19 @@ def instrument_of(recipe: Recipe, facts: Facts) -> Instrument | None:
     kind = undone_by(recipe, facts)
     if kind is Identity:
         return None
-    planes = facts.psf.values if isinstance(facts.psf, PsfPlanes) and kind is not Downsample else None
+    planes = facts.psf.values if isinstance(facts.psf, PsfPlanes) and _through_psf(recipe, kind) else None
     return Instrument(None if planes is None else torch.tensor(planes, dtype=torch.float32), recipe.zoom)
+
+
+def _through_psf(recipe: Recipe, kind: type[Degradation]) -> bool:
+    return kind is Blur or (recipe.zoom is not None and recipe.zoom.kernel == "psf")
+
+
+def looked_at(recipe: Recipe, facts: Facts) -> Facts:
+    """The facts without a guide, where the recipe's method looks at none: then it is as if there were none."""
+    if facts.guide is None or Guided in recipe.restoration().serves:
+        return facts
+    return facts.model_copy(update={"guide": None})
 
 
 def border_of(recipe: Recipe, facts: Facts) -> int:
@@ -110,7 +124,7 @@ def with_psf(collection: str, facts: Facts, recipe: Recipe, example: str | None 
     if kind is not Identity and getattr(facts.noise, "kind", None) == "speckle":
         does = "enlarge" if recipe.zoom else "sharpen"
         raise RequestError(f"'{collection}' has speckle, which {method.name} cannot {does} yet; denoise it instead.")
-    if kind not in (Blur, Subsample) or isinstance(facts.psf, PsfPlanes):
+    if not _through_psf(recipe, kind) or isinstance(facts.psf, PsfPlanes):
         return facts
     if facts.psf is None:
         raise RequestError(
@@ -152,6 +166,13 @@ _PSF = (
 def _unserved(collection: str, recipe: Recipe, kind: type[Degradation]) -> str:
     """Why method, zoom and facts do not go together."""
     name = recipe.method.name
+    if recipe.restoration().serves == (Guided,):
+        if kind is Identity:
+            return f"{name} sharpens bands by finer ones, and the recipe does not say by how much; set zoom: 2."
+        return (
+            f"{name} sharpens bands by finer ones of the same scene, and '{collection}' states none; give its entry in "
+            "the catalogue `guide: {source: FILES}`, or take a method that needs none, such as zssr."
+        )
     if recipe.zoom is not None:
         others = ", ".join(each for each, method in known_methods().items() if kind in method.serves)
         return (

@@ -44,15 +44,15 @@ def excused(refs: Iterable[InputRef], failed: Iterable[str]) -> dict[str, str]:
 
 def _change(ref: InputRef) -> str:
     try:
-        now = stamp_of(ref.uri, ref.mask)
+        now = stamp_of(ref.uri, ref.mask, ref.guide)
     except RequestError:
         return f"'{ref.uri}' went away while the run was under way"
     return "" if now == ref.fingerprint else f"'{ref.uri}' was written to while the run was under way"
 
 
 def _age(ref: InputRef) -> float | None:
-    """Seconds since an input, or its mask, was written to; None where nobody knows, or its clock is ahead of ours."""
-    places = [split_variable(uri)[0] for uri in (ref.uri, ref.mask) if uri is not None]
+    """Seconds since an input, its mask or guide was written to; None if nobody knows, or its clock is ahead of ours."""
+    places = [split_variable(uri)[0] for uri in (ref.uri, ref.mask, ref.guide) if uri is not None]
     try:
         written = [_local_time(place) if scheme(place) == "" else _remote_time(place) for place in places]
     except (OSError, RequestError):

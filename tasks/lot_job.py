@@ -2,14 +2,19 @@
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tasks.catalog.facts import Facts
 from tasks.plan import InputPlan, Lot
+from tasks.readers import open_input
 from tasks.recipe import Recipe
 from tasks.registry.pinned import pinned_start
 from tasks.stores.leases import Lease
 from tasks.stores.place import Place
 from tasks.treatment import Treatment, treatment_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 COMPUTING = threading.Lock()  # a worker holds two lots: one computes while the other reads or writes
 
@@ -40,3 +45,11 @@ class LotJob:
         """
         start = pinned_start(self.work, self.start) if self.start else None
         return treatment_of(self.recipe, self.facts, self.lot.batch, self.device, start)
+
+    def opened(self, entry: InputPlan) -> "xr.DataArray":
+        """An input with its mask and its guide, lazily.
+
+        Raises:
+            InputError: one of them cannot be read, or they do not lie upon each other.
+        """
+        return open_input(entry.uri, self.facts, entry.mask, entry.guide_uri)

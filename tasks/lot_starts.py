@@ -10,7 +10,6 @@ from tasks.collection_start import collection_start, collection_windows
 from tasks.errors import InputError
 from tasks.lot_job import COMPUTING, LotJob
 from tasks.plan import InputPlan
-from tasks.readers import open_input
 from tasks.starts import (
     COLLECTION,
     Start,
@@ -46,7 +45,7 @@ def learn_start(job: LotJob, name: str | None) -> None:
         if name is None:
             start = _of_collection(job, treatment)
         else:
-            start = _of_input(job, entries[0], open_input(entries[0].uri, job.facts, entries[0].mask), treatment)
+            start = _of_input(job, entries[0], job.opened(entries[0]), treatment)
     keep_start(job.work, key, start, treatment)
 
 
@@ -100,7 +99,7 @@ def _of_collection(job: LotJob, treatment: Treatment) -> Start:
     told = adaptation_of(None, job.facts, treatment, job.recipe.seed, job.threads)
     start = known_start(job.adapted, told, treatment) if job.adapted and told else None
     if start is None:
-        opened = [(entry, open_input(entry.uri, job.facts, entry.mask)) for entry in job.entries]
+        opened = [(entry, job.opened(entry)) for entry in job.entries]
         start = collection_start(*collection_windows(opened, job.recipe.seed, job.collection), treatment)
         if job.adapted and told:
             remember_start(job.adapted, told, start, treatment)

@@ -1,6 +1,7 @@
 """A method as a recipe names it -> the method, with its fields checked."""
 
 from dataclasses import fields, replace
+from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -43,11 +44,17 @@ def chosen_method(choice: MethodChoice, where: str) -> Method:
         )
     fields_chosen = {**kind.presets.get(choice.preset or "", {}), **(choice.model_extra or {})}
     try:
-        return TypeAdapter(kind).validate_python(fields_chosen)
+        return _adapter(kind).validate_python(fields_chosen)
     except ValidationError as error:
         raise RequestError(
             sentence(error, f"{where}, method {choice.name}", [field.name for field in fields(kind)])
         ) from None
+
+
+@cache
+def _adapter(kind: type[Method]) -> TypeAdapter[Method]:
+    """What checks the fields of a method; made once, for that takes a hundred times as long as the checking."""
+    return TypeAdapter(kind)
 
 
 def chosen_controls(control: str, method: str) -> tuple[Direct, ...]:

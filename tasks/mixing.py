@@ -19,7 +19,7 @@ def share_of(
     own: Estimate,
     control: Estimate,
     records: Sequence[FitRecord],
-    wanted: Literal["auto"] | float = "auto",
+    wanted: Literal["auto"] | float | Tensor = "auto",
     started: bool = True,
 ) -> Float[Tensor, " b"]:
     """The weight of the method's estimate, per tile; 0 where its fit failed, for the control is there.
@@ -28,12 +28,14 @@ def share_of(
         problem: of b tiles.
         own, control: estimates with slopes.
         records: of the fits behind `own`.
-        wanted: auto: by risk.
+        wanted: auto: by risk. One for all, or one per tile, where they are known otherwise.
         started: whether the fits began at learned weights. Adapted ones that know the noise are not let in
             (il_models/acceptance.py), and a slope that is not finite tells that the weights are spoiled.
     """
     failed = torch.tensor([record.status in FAILED for record in records], device=problem.y.device)
-    if wanted != "auto":
+    if isinstance(wanted, Tensor):
+        share = wanted
+    elif wanted != "auto":
         share = torch.full((problem.b,), float(wanted), device=problem.y.device)
     elif started:
         share = best_share(problem, own, control, STARTED_SHARE, knowing=False)

@@ -71,6 +71,16 @@ class Survey:
 
 
 @dataclass(frozen=True)
+class GuidePlan:
+    """Finer bands of an input's scene. factor: its pixels per measured one. offset, scale: as in a survey, per band."""
+
+    uri: str
+    factor: int
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class InputPlan:
     """One input of a plan. `key` names this very restoration: another input, recipe or code version is another key."""
 
@@ -86,6 +96,12 @@ class InputPlan:
     reference: str | None = None  # URI of the clean twin
     factor: int = 1  # pixels of the image per measured one, along y and x
     mask: str | None = None  # URI of what says which pixels were not measured
+    guide: GuidePlan | None = None  # finer bands of the scene, where the recipe's method looks at them
+
+    @property
+    def guide_uri(self) -> str | None:
+        """Where its guide lies."""
+        return None if self.guide is None else self.guide.uri
 
     @property
     def image_grid(self) -> TileGrid:

@@ -6,10 +6,11 @@ from importlib.metadata import version
 from il_models.method import Method
 from il_models.noise import is_signal_dependent
 from tasks.catalog.inputs import InputRef
+from tasks.errors import RequestError
 from tasks.grids import grid_for
 from tasks.instrument import border_of, instrument_of
 from tasks.lots import lots_for
-from tasks.plan import PIXELS_VERSION, InputPlan, Lot, Plan, Survey
+from tasks.plan import PIXELS_VERSION, GuidePlan, InputPlan, Lot, Plan, Survey
 from tasks.recipe import Recipe
 from tasks.requests import Request
 from tasks.tiling import Five
@@ -18,13 +19,24 @@ VERSIONS = ("selfmend", "torch", "numpy", "scikit-image", "zarr")
 
 
 def plan_input(
-    request: Request, ref: InputRef, dims: tuple[str, ...], shape: Five, dtype: str, survey: Survey
+    request: Request,
+    ref: InputRef,
+    dims: tuple[str, ...],
+    shape: Five,
+    dtype: str,
+    survey: Survey,
+    guide: GuidePlan | None = None,
 ) -> InputPlan:
     """How one input will be cut and treated.
 
     Raises:
-        RequestError: the recipe's tiling does not suit the method.
+        RequestError: the recipe's tiling does not suit the method, or its zoom the guide.
     """
+    if guide is not None and guide.factor != request.recipe.factor:
+        raise RequestError(
+            f"The guide of '{ref.name}' is {guide.factor} times as fine as it, and the recipe enlarges "
+            f"{request.recipe.factor} times; set zoom.factor: {guide.factor}."
+        )
     method, instrument = request.recipe.restoration(), instrument_of(request.recipe, request.facts)
     return InputPlan(
         name=ref.name,
@@ -39,6 +51,7 @@ def plan_input(
         reference=ref.reference,
         factor=request.recipe.factor,
         mask=ref.mask,
+        guide=guide,
     )
 
 

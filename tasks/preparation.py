@@ -108,4 +108,4 @@ def going_on_without(run: Run, names: set[str]) -> Run:
 
 def _entry(request: Request, each: Surveyed) -> InputPlan:
     assert each.survey is not None
-    return plan_input(request, each.ref, each.dims, each.shape, each.dtype, each.survey)
+    return plan_input(request, each.ref, each.dims, each.shape, each.dtype, each.survey, each.guide)

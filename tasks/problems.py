@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from il_models.degradations import Degradation, Identity
+from il_models.degradations import Degradation, Guided, Identity
 from il_models.interpolation import nearest
 from il_models.method import Method
 from il_models.noise import Affine, Anscombe, Logarithm, Noise, Stabiliser
 from il_models.problem import Problem
+from tasks.guides import GuideWindow
 from tasks.instrument import Instrument
 from tasks.measured import Pixels, Valid
 from tasks.plan import InputPlan, correlation_of
@@ -30,6 +31,7 @@ class Window:
     raw: Pixels
     valid: Valid
     seed: int
+    guide: GuideWindow | None = None  # finer bands of it, where a method looks at them
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,15 @@ def make_problem(
 def _degradation(windows: list[Window], instrument: Instrument | None, device: torch.device) -> Degradation:
     if instrument is None:
         return Identity()
-    return instrument.degradation(windows[0].entry.name, [window.channels for window in windows], device)
+    coarser = instrument.degradation(windows[0].entry.name, [window.channels for window in windows], device)
+    beside = [window.guide for window in windows if window.guide is not None]
+    if not beside:
+        return coarser
+    pixels, known, kept = (
+        torch.from_numpy(np.stack(each)).to(device)
+        for each in zip(*((b.pixels, b.known[None], b.kept[None]) for b in beside), strict=True)
+    )
+    return Guided(coarser, pixels, known, kept)
 
 
 def _scaled(windows: list[Window], transform: Stabiliser, device: torch.device) -> Intensity:

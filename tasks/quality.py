@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from il_models.degradations import Downsample, Subsample
+from il_models.degradations import Downsample, Guided, Subsample
 from il_models.displacement import displacement
 from il_models.draw import Draw
 from il_models.fitting import Fit, fit
@@ -54,7 +54,7 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         columns["risk_psnr"] = torch.full_like(
             risk, torch.nan
         )  # what the PSF took away is in no risk of the measurement
-    if isinstance(problem.A, Downsample | Subsample):
+    if isinstance(problem.A, Downsample | Subsample | Guided):
         columns["shift"] = _shift(problem, own.x)
     if control is not None:
         # at the same pixels, so that the noise of what is compared is the same

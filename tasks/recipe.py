@@ -59,10 +59,12 @@ class Recipe(Choices):
         None,
         description="By how much images are enlarged, such as 2, and what a measured pixel sees. None: not at all.",
     )
-    control: Literal["classical", "nlm", "dct", "bm3d", "wiener", "richardson_lucy", "bicubic", "none"] = Field(
+    control: Literal[
+        "classical", "nlm", "dct", "bm3d", "wiener", "richardson_lucy", "bicubic", "glp", "gsa", "none"
+    ] = Field(
         "classical",
         description="What every tile is compared with. classical: nlm and dct, mixed per tile by risk; wiener for "
-        "methods that sharpen, bicubic for those that enlarge. bm3d: for non-commercial use only.",
+        "methods that sharpen, bicubic for those that enlarge, glp with a guide. bm3d: for non-commercial use only.",
     )
     share: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="Weight of the method's estimate, the rest is the control's. auto: per tile, by risk."

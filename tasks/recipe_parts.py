@@ -95,7 +95,7 @@ class Fold(Choices):
 class Zoom(Choices):
     """By how much images are enlarged, and how the instrument is taken to have shrunk them (docs/zoom.md)."""
 
-    factor: Literal[2, 3, 4] = Field(2, description="Pixels of the image per measured one, along y and along x.")
+    factor: Literal[2, 3, 4, 6] = Field(2, description="Pixels of the image per measured one, along y and along x.")
     kernel: Literal["bicubic", "average", "psf"] = Field(
         "bicubic",
         description="What a measured pixel sees. bicubic: anti-aliased, as the literature shrinks. average: the pixels "

@@ -11,6 +11,7 @@ from typing import Any
 from tasks import ledger
 from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find_inputs, load_catalog
 from tasks.errors import RequestError
+from tasks.instrument import looked_at
 from tasks.plan import PIXELS_VERSION, PLAN
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
@@ -75,6 +76,7 @@ def make_request(
             gone.
     """
     collection, facts = facts_of(source, load_catalog(find_catalog(catalog)))
+    facts = looked_at(recipe, facts)
     inputs = find_inputs(collection, facts)
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to do; give 1 or more.")

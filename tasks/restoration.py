@@ -17,6 +17,7 @@ from tasks.adaptation import fit_from
 from tasks.beginning import begun_from
 from tasks.columns import fit_columns, noise_columns, valid_share
 from tasks.filling import Filled, fill_gaps
+from tasks.foretelling import Foretold, foretold
 from tasks.measured import Pixels
 from tasks.mixing import FAILED, share_of
 from tasks.problems import Intensity, make_problem
@@ -43,7 +44,7 @@ class _Batch:
     """Tiles of one shape under way: result and control, in problem units and with the way back.
 
     share: of the method in the result, one per tile; the rest is the control's. fillings: of each tile's gaps.
-    std: the method's own, if it has one.
+    std: the method's own, if it has one. foretold: one scale lower, where there is a guide.
     """
 
     tiles: list[Tile]
@@ -55,6 +56,7 @@ class _Batch:
     share: Tensor
     fillings: list[Filled | None]
     std: Tensor | None = None
+    foretold: Foretold | None = None
 
 
 def restore_tiles(
@@ -122,7 +124,8 @@ def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
     control = control_of(problem, treatment.controls) if treatment.controls else None
     fillings = fill_gaps(tiles, treatment.filling, treatment.device)
-    return _Batch(tiles, problem, intensity, done.records, own, control, share, fillings, done.std)
+    told = foretold(problem, treatment.method, done.nets, treatment.controls)
+    return _Batch(tiles, problem, intensity, done.records, own, control, share, fillings, done.std, told)
 
 
 def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
@@ -131,7 +134,8 @@ def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
     if control is None:
         return batch
     started = treatment.start is not None
-    share = share_of(batch.problem, own, control, batch.records, treatment.share, started)
+    wanted = batch.foretold.share() if batch.foretold and treatment.share == "auto" else treatment.share
+    share = share_of(batch.problem, own, control, batch.records, wanted, started)
     return replace(batch, result=mixture(own, control, share), share=share)
 
 
@@ -146,6 +150,7 @@ def _restored(
 ) -> list[Restored]:
     owned = _owned(batch)
     judged = judge(batch.problem, batch.result, batch.control, owned)
+    below = None if batch.foretold is None else batch.foretold.rows(batch.share)
     spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)
     estimates = _in_data_units(batch, batch.result)
     controls = _in_data_units(batch, batch.control) if batch.control else [None] * len(batch.tiles)
@@ -157,6 +162,7 @@ def _restored(
             **fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
             **judged[i],
             **noise_columns(tile),
+            **({} if below is None else below[i]),
         }
         if record.status in FAILED and not failed:
             row["stop_reason"] = f"{record.reason.partition(';')[0]}; the control was kept"

@@ -57,7 +57,7 @@ def _restore(job: LotJob, restore: Restoring) -> None:
     if not ledger.is_done(job.work, job.lot.id):
         _require(job)
         attempt = ledger.begin(job.work, job.lot.id)
-        arrays = {entry.name: open_input(entry.uri, job.facts, entry.mask) for entry in job.entries}
+        arrays = {entry.name: job.opened(entry) for entry in job.entries}
         tiles = list(_tiles(job, arrays))
         references = dict(_references(job, tiles))
         with COMPUTING:

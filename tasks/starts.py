@@ -24,6 +24,7 @@ from tasks.adapted import (
     whole_weights,
 )
 from tasks.errors import InputError
+from tasks.guides import GuideWindow, guide_window, joined_below
 from tasks.measured import Pixels, Valid, measured_pixels, read_box
 from tasks.plan import InputPlan
 from tasks.problems import Window, make_problem, seed_of
@@ -163,6 +164,7 @@ def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: i
     seed = seed_of(run_seed, collection, entry.name, f"channels {channels.start}")
     raws: list[Pixels] = []
     valids: list[Valid] = []
+    guides: list[GuideWindow] = []
     for round_ in range(ROUNDS):
         for box in sample_boxes(entry.grid.shape, channels, seed + round_):
             values = read_box(array, box)
@@ -170,13 +172,16 @@ def mosaic(entry: InputPlan, array: "xr.DataArray", channels: slice, run_seed: i
             if valid.any():
                 raws.append(values[0, :, 0].astype(np.float32))
                 valids.append(valid[0, 0, 0])
+                if entry.guide is not None:
+                    guides.append(guide_window(array, entry.guide, box))
         if raws:
             break
     else:
         raise InputError(
             f"Input '{entry.name}': none of the sampled windows holds a measured pixel, so nothing can be learned."
         )
-    return Window(entry, channels, np.concatenate(raws, 1), np.concatenate(valids, 0), seed)
+    guide = joined_below(guides) if guides else None
+    return Window(entry, channels, np.concatenate(raws, 1), np.concatenate(valids, 0), seed, guide)
 
 
 def sample_boxes(shape: Five, channels: slice, seed: int) -> list[Box]:

@@ -14,9 +14,10 @@ from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
 from tasks.measured import Valid, measured_pixels, read_box
 from tasks.optics import require_sampling
-from tasks.plan import ChannelNoise, Speckle, Survey
+from tasks.plan import ChannelNoise, GuidePlan, Speckle, Survey
 from tasks.problems import seed_of
 from tasks.readers import open_input
+from tasks.readers._guiding import GUIDE, PlacedGuide
 from tasks.tiling import AXES, Box, Five
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Surveyed:
     dtype: str = ""
     survey: Survey | None = None
     reason: str = ""
+    guide: GuidePlan | None = None
 
 
 def survey_refs(collection: str, facts: Facts, refs: Iterable[InputRef]) -> list[Surveyed]:
@@ -48,9 +50,12 @@ def survey_refs(collection: str, facts: Facts, refs: Iterable[InputRef]) -> list
 
 def _surveyed(collection: str, facts: Facts, ref: InputRef) -> Surveyed:
     try:
-        array = open_input(ref.uri, facts, ref.mask)
+        if facts.guide is not None and ref.guide is None:
+            raise InputError(f"'{ref.uri}' has no guide of its name among those of '{collection}'; give it one.")
+        array = open_input(ref.uri, facts, ref.mask, ref.guide)
         require_sampling(facts, array, ref.uri)
-        found = survey_input(array, facts, seed_of(0, collection, ref.name, "survey"))
+        seed = seed_of(0, collection, ref.name, "survey")
+        found, guide = survey_input(array, facts, seed), _guide(array, seed)
     except InputError as error:
         return Surveyed(ref, reason=str(error))
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything; the other inputs go on
@@ -59,7 +64,7 @@ def _surveyed(collection: str, facts: Facts, ref: InputRef) -> Surveyed:
             reason=f"'{ref.uri}' cannot be read ({type(error).__name__}: {error}); check the file, or leave it out.",
         )
     t, c, z, y, x = (array.sizes.get(axis, 1) for axis in AXES)
-    return Surveyed(ref, tuple(map(str, array.dims)), (t, c, z, y, x), str(array.dtype), found)
+    return Surveyed(ref, tuple(map(str, array.dims)), (t, c, z, y, x), str(array.dtype), found, guide=guide)
 
 
 def survey_input(array: "xr.DataArray", facts: Facts, seed: int) -> Survey:
@@ -84,6 +89,18 @@ def survey_input(array: "xr.DataArray", facts: Facts, seed: int) -> Survey:
         valid=float(valid.mean()),
         empty=float(np.mean([_is_empty(raw[i], valid[i]) for i in range(len(raw))])),
     )
+
+
+def _guide(array: "xr.DataArray", seed: int) -> GuidePlan | None:
+    """How the guide of an input is scaled, if it has one."""
+    placed: PlacedGuide | None = array.attrs.get(GUIDE)
+    if placed is None:
+        return None
+    raw, valid = sampled_windows(placed.array, seed)
+    ranges = np.array([_range(raw[:, c], valid, SCALE_PERCENTILES) for c in range(raw.shape[1])])
+    spread = ranges[:, 1] - ranges[:, 0]
+    scale = np.where(spread > 0, spread, 1.0)
+    return GuidePlan(placed.uri, placed.factor, tuple(ranges[:, 0].tolist()), tuple(scale.tolist()))
 
 
 def sampled_windows(array: "xr.DataArray", seed: int) -> tuple[NDArray[np.float32], Valid]:

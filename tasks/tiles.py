@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.guides import guide_window
 from tasks.measured import Pixels, Valid, measured_pixels, read_box
 from tasks.plan import InputPlan
 from tasks.problems import Window, seed_of
@@ -77,6 +78,7 @@ def read_tiles(
             raw=values[part][0, :, 0].astype(np.float32),
             valid=np.asarray(measured[part].all(axis=1))[0, 0],
             seed=seed_of(run_seed, collection, entry.name, f"tile {tile}"),
+            guide=None if entry.guide is None else guide_window(array, entry.guide, window),
         )
         rows, columns = core.within(window)[3:]
         yield Tile(grid.shard_of(tile), tile, seen, (rows, columns))

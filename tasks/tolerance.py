@@ -19,6 +19,7 @@ class Tolerance:
     deep: float = 0.03  # of the tile's pixels were inferred far from any measured one, where a rehearsal tells little
     rougher: float = 10.0  # times as rough around gaps as where filling was tried: evidence of something else
     explained: float = 0.3  # of the variance at hidden pixels: a filling that foretells less is a guess
+    gain: float = 0.0  # dB: one scale lower the guide led away from the bands
     brightness: float = 0.1  # of the noise: mean of the residual
 
 

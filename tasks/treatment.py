@@ -5,10 +5,11 @@ from typing import Literal
 
 import torch
 
-from il_models.degradations import Blur, Degradation, Downsample, Identity, Subsample
+from il_models.degradations import Blur, Degradation, Downsample, Guided, Identity, Subsample
 from il_models.fitting import Stopper
 from il_models.method import Direct, Fitted, Method
 from il_models.methods.bicubic import Bicubic
+from il_models.methods.glp import LaplacianPyramid
 from il_models.methods.wiener import Wiener
 from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
@@ -18,7 +19,12 @@ from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
 
 # What is held against methods that undo more than noise.
-CLASSICAL: dict[type[Degradation], Direct] = {Blur: Wiener(), Downsample: Bicubic(), Subsample: Bicubic()}
+CLASSICAL: dict[type[Degradation], Direct] = {
+    Blur: Wiener(),
+    Downsample: Bicubic(),
+    Subsample: Bicubic(),
+    Guided: LaplacianPyramid(),
+}
 
 
 @dataclass(frozen=True)

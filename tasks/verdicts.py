@@ -25,13 +25,14 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
     skill, seam = known.get("skill", 0.0), known.get("seam", 0.0)
     brightness, colour = known.get("residual_mean", 0.0), known.get("noise_correlation", 0.0)
     white = f"; {method.name} assumes it is not" if method.assumes_white_noise else ""
-    risk = known.get("risk", 0.0)
+    risk, gain = known.get("risk", 0.0), known.get("guide_gain", 0.0)
     unknown = method.needs_noise_level and row.get("noise_sigma") == 0
     found = {
         f"no noise was found, and {method.name} needs its level; state the noise in the catalogue": unknown,
         f"noise of neighbouring pixels is correlated ({colour:.2f}){white}": white
         and colour > limits.noise_correlation,
         **_of_residual(known, limits),
+        f"one scale lower the guide made it worse than interpolation, by {-gain:.1f} dB": gain < limits.gain,
         f"the classical control is better by {-skill:.1f} dB": skill < limits.skill,
         f"the estimated error is negative ({risk:.2f} of the noise): {_negative(method)}": risk < limits.risk,
         f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,

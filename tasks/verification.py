@@ -100,7 +100,7 @@ def _input(out: Place, name: str, rows: pd.DataFrame) -> Iterator[Verified]:
     facts, recipe = Facts.model_validate(told["facts"]), Recipe.model_validate(told["recipe"])
     collection = str(told["collection"])
     entry = _entry(out, name, told, facts, recipe)
-    array = open_input(entry.uri, facts, entry.mask)
+    array = open_input(entry.uri, facts, entry.mask, entry.guide_uri)
     source, grid = finer(array, entry.factor), entry.image_grid
     learned = told.get("learned_start")  # images of pixels version 3 do not say
     start = load_start(str(learned)) if learned else recipe.learned_start()
@@ -132,16 +132,16 @@ def _of_collection(out: Place, id_: str, treatment: Treatment) -> Start:
 
 def _entry(out: Place, name: str, told: dict[str, Any], facts: Facts, recipe: Recipe) -> InputPlan:
     """The input as its plan had it, made again from the facts and the recipe."""
-    uri, mask = str(told["input"]), told.get("mask")
-    stamp = stamp_of(uri, mask)
+    uri, mask, guide = str(told["input"]), told.get("mask"), told.get("guide")
+    stamp = stamp_of(uri, mask, guide)
     if stamp != told["fingerprint"]:
         raise InputError(f"'{uri}' changed since '{name}' was restored from it; restore it again.")
-    ref = InputRef(name, uri, stamp, mask=mask)
+    ref = InputRef(name, uri, stamp, mask=mask, guide=guide)
     (surveyed,) = survey_refs(str(told["collection"]), facts, [ref])
     if surveyed.survey is None:
         raise InputError(surveyed.reason)
     request = Request(str(told["collection"]), facts, recipe, (ref,), out, str(told["key"]))
-    return plan_input(request, ref, surveyed.dims, surveyed.shape, surveyed.dtype, surveyed.survey)
+    return plan_input(request, ref, surveyed.dims, surveyed.shape, surveyed.dtype, surveyed.survey, surveyed.guide)
 
 
 def _alone(grid: TileGrid, tile: int) -> Box:

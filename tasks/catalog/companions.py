@@ -127,6 +127,16 @@ class PixelMask(Fact):
         return self
 
 
+class Guide(Fact):
+    """Finer bands of the same scenes, by which those of the inputs are sharpened. Only methods that can look at them.
+
+    Their pixels are 2, 3, 4 or 6 times as fine along both axes, in the same reference system, and cover the inputs.
+    Pairing is that of references; every input needs one.
+    """
+
+    source: Location = Field(description="Path, glob or URI of the guides, or a list of them.")
+
+
 class Reference(Fact):
     """Clean twins of the inputs, for measuring how good a restoration is. Never used for restoring.
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tasks.catalog.companions import PixelMask, Reference
+from tasks.catalog.companions import Guide, PixelMask, Reference
 from tasks.catalog.fact import Fact, Location
 from tasks.catalog.facts import CameraNoise, Facts, GaussianNoise, KnownNone, PixelSize, SpeckleNoise
 from tasks.catalog.inputs import InputRef, find_inputs, sources
@@ -39,7 +39,7 @@ _KINDS: dict[str, type[Fact]] = {
     "none": KnownNone,
 }
 _PLAIN = {"tuple_type": "expected a list", "string_type": "expected a text"}
-_INNER: dict[str, type[Fact]] = {"pixel_size": PixelSize, "reference": Reference, "mask": PixelMask}
+_INNER: dict[str, type[Fact]] = {"pixel_size": PixelSize, "reference": Reference, "mask": PixelMask, "guide": Guide}
 
 
 def shipped_catalog_path() -> Path:
@@ -167,7 +167,7 @@ def _resolved(facts: Facts, folder: Path) -> Facts:
     changes: dict[str, Any] = {"source": _absolute(facts.source, folder)}
     if isinstance(facts.psf, str):
         changes["psf"] = _absolute(facts.psf, folder)
-    for key, beside in (("reference", facts.reference), ("mask", facts.mask)):
+    for key, beside in (("reference", facts.reference), ("mask", facts.mask), ("guide", facts.guide)):
         if beside is not None:
             changes[key] = beside.model_copy(update={"source": _absolute(beside.source, folder)})
     return facts.model_copy(update=changes)
@@ -187,6 +187,7 @@ def _check_variables(what: str, facts: Facts) -> None:
         ("psf", facts.psf if isinstance(facts.psf, str) else ""),
         ("reference", (facts.reference and facts.reference.source) or ""),
         ("mask", (facts.mask and facts.mask.source) or ""),
+        ("guide", (facts.guide and facts.guide.source) or ""),
     ]
     for key, location in places:
         for one in sources(location):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from tasks.catalog.companions import PixelMask, Psf, PsfPlanes, Reference, psf_told
+from tasks.catalog.companions import Guide, PixelMask, Psf, PsfPlanes, Reference, psf_told
 from tasks.catalog.fact import Fact, Location
 from tasks.errors import nearest
 
@@ -152,18 +152,25 @@ class Facts(Fact):
         default=None,
         description="Masks beside the images: pixels that were not measured (clouds, dead pixels).",
     )
+    guide: Guide | None = Field(
+        default=None,
+        description="Finer bands of the same scenes (panchromatic, or of 10 m), by which the inputs' are sharpened.",
+    )
     reference: Reference | None = Field(default=None, description="Clean twins to compare with.")
     licence: str | None = Field(default=None, description="Terms under which the data may be used.")
 
     def bearing(self) -> dict[str, Any]:
         """What pixels depend on, as JSON has it: changing anything else re-opens nothing.
 
-        A PSF counts where a method was given its planes; where a mask lies is the affair of its input's fingerprint.
+        A PSF counts where a method was given its planes, a guide where a method looks at it; where a mask or a guide
+        lies is the affair of its input's fingerprint.
         """
-        unseen = {"title", "source", "licence", "reference", "mask"}
+        unseen = {"title", "source", "licence", "reference", "mask", "guide"}
         told = self.model_dump(mode="json", exclude=unseen if isinstance(self.psf, PsfPlanes) else unseen | {"psf"})
         if self.mask is not None:
             told["mask"] = self.mask.model_dump(mode="json", exclude={"source"})
+        if self.guide is not None:
+            told["guide"] = self.guide.model_dump(mode="json", exclude={"source"})
         return told
 
     @field_validator("reader")

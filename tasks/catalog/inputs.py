@@ -16,14 +16,16 @@ from tasks.errors import RequestError
 class InputRef:
     """One input. name: safe as a relative path, unique in its collection.
 
-    reference: URI of its clean twin. mask: URI of what says which of its pixels were not measured.
+    reference: URI of its clean twin. mask: URI of what says which of its pixels were not measured. guide: URI of finer
+    bands of its scene.
     """
 
     name: str
     uri: str
-    fingerprint: str  # another one after the file, or its mask, was changed
+    fingerprint: str  # another one after the file, its mask or its guide was changed
     reference: str | None = None
     mask: str | None = None
+    guide: str | None = None
 
 
 def find_inputs(name: str, facts: Facts) -> list[InputRef]:
@@ -32,32 +34,33 @@ def find_inputs(name: str, facts: Facts) -> list[InputRef]:
     Files that no reader knows by name are left out, unless the facts name a reader.
 
     Raises RequestError where a source stands for nothing, cannot be listed or holds no readable file, and where the
-    references or masks do not pair.
+    references, masks or guides do not pair.
     """
     entries = _entries(f"Collection '{name}': source", facts.source, facts.reader)
-    twins, masks = (
+    twins, masks, guides = (
         [None] * len(entries) if beside is None else _paired(name, what, entries, beside.source)
-        for what, beside in (("reference", facts.reference), ("mask", facts.mask))
+        for what, beside in (("reference", facts.reference), ("mask", facts.mask), ("guide", facts.guide))
     )
-    names, stamp = _names(entries), cache(fingerprint)  # one mask may serve all inputs
+    names, stamp = _names(entries), cache(fingerprint)  # one mask or guide may serve all inputs
     return [
         InputRef(
             own,
             entry.uri,
-            fingerprint(entry) + ("" if mask is None else f"+{stamp(mask)}"),
+            "+".join([fingerprint(entry), *(stamp(each) for each in (mask, guide) if each is not None)]),
             None if twin is None else twin.uri,
             None if mask is None else mask.uri,
+            None if guide is None else guide.uri,
         )
-        for own, entry, twin, mask in zip(names, entries, twins, masks, strict=True)
+        for own, entry, twin, mask, guide in zip(names, entries, twins, masks, guides, strict=True)
     ]
 
 
-def stamp_of(uri: str, mask: str | None = None) -> str:
-    """The fingerprint of an input as it is now, in which that of its mask takes part.
+def stamp_of(uri: str, mask: str | None = None, guide: str | None = None) -> str:
+    """The fingerprint of an input as it is now, in which those of its mask and its guide take part.
 
     Raises RequestError where one of them is gone, or cannot be listed.
     """
-    return "+".join(fingerprint(expand(each)[0]) for each in (uri, mask) if each is not None)
+    return "+".join(fingerprint(expand(each)[0]) for each in (uri, mask, guide) if each is not None)
 
 
 def _entries(what: str, source: Location, reader: str | None = None) -> list[Entry]:

@@ -61,7 +61,7 @@ def reader_for(uri: str, facts: Facts) -> str:
     return name
 
 
-def open_input(uri: str, facts: Facts, mask: str | None = None) -> "xr.DataArray":
+def open_input(uri: str, facts: Facts, mask: str | None = None, guide: str | None = None) -> "xr.DataArray":
     """An input as a lazy image: nothing of its pixels is read before a window of it is computed.
 
     Dimensions are some of t, c, z, y, x, in that order, y and x always among them. Values are as stored: whole or real
@@ -76,15 +76,19 @@ def open_input(uri: str, facts: Facts, mask: str | None = None) -> "xr.DataArray
 
     Args:
         mask: URI of the input's mask, which becomes the coordinate `mask`, lazy as well: tasks/measured.py reads it.
+        guide: URI of finer bands, which become the attribute `guide`, lazy and placed: tasks/guides.py reads them.
 
     Raises InputError, in one sentence, where the file is missing, broken, not supported or not as the facts say; also
     while pixels are computed, where only they are broken.
     """
     from tasks.catalog.locations import check_there
+    from tasks.readers._guiding import with_guide
     from tasks.readers._masked import with_mask
 
     check_there(split_variable(uri)[0])
     image = known_readers()[reader_for(uri, facts)].open(uri, facts)
-    if mask is None or facts.mask is None:
-        return image
-    return with_mask(image, open_input(mask, Facts(title="mask", source=mask)), mask, facts.mask)
+    if mask is not None and facts.mask is not None:
+        image = with_mask(image, open_input(mask, Facts(title="mask", source=mask)), mask, facts.mask)
+    if guide is not None and facts.guide is not None:
+        image = with_guide(image, open_input(guide, Facts(title="guide", source=guide, nodata=facts.nodata)), guide)
+    return image

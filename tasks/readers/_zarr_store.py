@@ -2,11 +2,14 @@
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.catalog.listing import STORE_MARKERS
 from tasks.catalog.locations import cause, connect, plain, scheme, split_variable, suffix
 from tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from tasks.readers._bounded import BoundedStore
 
 
 def is_store(uri: str) -> bool:
@@ -35,21 +38,26 @@ def ngff_attributes(uri: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and {"multiscales", "plate", "bioformats2raw.layout"} & set(found) else None
 
 
-def zarr_target(uri: str) -> Any:
-    """What zarr-python and xarray open: the path, or a store behind the URI. Raises InputError without the package."""
+def zarr_target(uri: str) -> "BoundedStore":
+    """The store at a path or URI, for zarr-python and xarray. Raises InputError without the package."""
+    from zarr.storage import FsspecStore, LocalStore
+
+    from tasks.readers._bounded import BoundedStore
+
     if scheme(uri) == "":
-        return plain(uri)
+        return BoundedStore(LocalStore(plain(uri), read_only=True), uri)
     connect(uri)
-    from zarr.storage import FsspecStore
-
-    return FsspecStore.from_url(uri, read_only=True)
+    return BoundedStore(FsspecStore.from_url(uri, read_only=True), uri)
 
 
-def require_harmless(array: Any, uri: str) -> None:
+def require_harmless(array: Any, uri: str, store: "BoundedStore | None" = None) -> None:
     """Refuse an array whose chunks are Python objects: reading them would run whatever code they hold.
 
+    Args:
+        store: where it lies; from now on its chunks are measured before they are unpacked.
+
     Raises:
-        InputError: it is such an array.
+        InputError: it is such an array, or packed twice.
     """
     metadata = array.metadata
     codecs = [*(getattr(metadata, "filters", None) or ()), *(getattr(metadata, "codecs", None) or ())]
@@ -57,6 +65,8 @@ def require_harmless(array: Any, uri: str) -> None:
     names = " ".join(f"{type(codec).__name__} {getattr(codec, 'codec_id', '')}".lower() for codec in codecs)
     if "pickle" in names or array.dtype.kind == "O":
         raise InputError(f"{uri} holds Python objects, which run code when they are read; write it again as numbers.")
+    if store is not None:
+        store.bind(array)
 
 
 def _text(store: str, name: str) -> str | None:

@@ -16,6 +16,8 @@ from tasks.readers._zarr_store import is_store, ngff_attributes, require_harmles
 if TYPE_CHECKING:
     import xarray as xr
 
+    from tasks.readers._bounded import BoundedStore
+
 SUFFIXES = (".zarr",)
 KINDS = {"time": "t", "channel": "c"}
 
@@ -33,13 +35,14 @@ def open(uri: str, facts: Facts) -> "xr.DataArray":
         raise InputError(f"{uri} is {what}; give its images as inputs, e.g. '{uri}/0' or '{uri}/*/*/*'.")
     try:
         multiscale = said["multiscales"][0]
-        path, array = _largest(uri, [entry["path"] for entry in multiscale["datasets"]])
+        target = zarr_target(uri)
+        path, array = _largest(uri, target, [entry["path"] for entry in multiscale["datasets"]])
         letters = _letters(multiscale.get("axes") or list("tczyx"))
         level = next(entry for entry in multiscale["datasets"] if entry["path"] == path)
         scale = _scale(level, len(letters)), _scale(multiscale, len(letters))
     except (KeyError, IndexError, TypeError, StopIteration) as error:
         raise InputError(f"{uri}: its OME-Zarr metadata are broken: {cause(error)}.") from error
-    require_harmless(array, uri)
+    require_harmless(array, uri, target)
     if len(letters) != array.ndim:
         raise InputError(f"{uri}: the metadata name {len(letters)} axes, but level '{path}' has {array.ndim}.")
     notes = () if path == multiscale["datasets"][0]["path"] else (f"The largest level that is there is '{path}'.",)
@@ -50,13 +53,13 @@ def open(uri: str, facts: Facts) -> "xr.DataArray":
     )
 
 
-def _largest(uri: str, paths: list[str]) -> tuple[str, Any]:
+def _largest(uri: str, target: "BoundedStore", paths: list[str]) -> tuple[str, Any]:
     """The first level that is there. A subset of an image may lack the first ones."""
     import zarr
 
     for path in paths:
         try:
-            return path, zarr.open_array(zarr_target(uri), path=path, mode="r")
+            return path, zarr.open_array(target, path=path, mode="r")
         except (FileNotFoundError, ValueError):
             continue
     raise InputError(f"{uri}: none of the levels {', '.join(paths)} that its metadata name is there.")

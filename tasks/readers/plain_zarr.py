@@ -14,6 +14,8 @@ from tasks.readers._zarr_store import is_store, ngff_attributes, require_harmles
 if TYPE_CHECKING:
     import xarray as xr
 
+    from tasks.readers._bounded import BoundedStore
+
 SUFFIXES = (".zarr",)
 
 
@@ -28,19 +30,20 @@ def open(uri: str, facts: Facts) -> "xr.DataArray":
 
     store, wanted = split_variable(uri)
     try:
-        node = zarr.open(zarr_target(store), mode="r")
+        target = zarr_target(store)
+        node = zarr.open(target, mode="r")
     except Exception as error:
         raise InputError(f"{store} cannot be read as Zarr: {cause(error)}.") from error
     if isinstance(node, zarr.Array):
-        require_harmless(node, store)
+        require_harmless(node, store, target)
         return canonical(_stored(uri, node), facts)
     arrays = dict(node.arrays())
     for name, array in arrays.items():
-        require_harmless(array, f"{store}/{name}")
+        require_harmless(array, f"{store}/{name}", target)
     if wanted is not None and wanted not in arrays:
         raise InputError(f"{store} has no array '{wanted}'; it has {', '.join(arrays)}.{nearest(wanted, arrays)}")
     if arrays and all(_dimensions(array) or array.ndim == 0 for array in arrays.values()):
-        return canonical(stored_variable(uri, _dataset(store), wanted), facts)
+        return canonical(stored_variable(uri, _dataset(store, target), wanted), facts)
     if wanted is None and len(arrays) != 1:
         raise InputError(f"{store} holds {len(arrays)} arrays; say which: '{store}#NAME' (of {', '.join(arrays)}).")
     return canonical(_stored(uri, arrays[wanted or next(iter(arrays))]), facts)
@@ -58,14 +61,14 @@ def _dimensions(array: Any) -> tuple[str, ...]:
     return tuple(names) if all(names) else ()
 
 
-def _dataset(store: str) -> "xr.Dataset":
+def _dataset(store: str, target: "BoundedStore") -> "xr.Dataset":
     import xarray as xr
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return xr.open_dataset(
-                zarr_target(store),
+                target,  # type: ignore[arg-type] # a store of Zarr is as good
                 engine="zarr",
                 cache=False,
                 mask_and_scale=False,

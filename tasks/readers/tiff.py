@@ -18,6 +18,7 @@ from tasks.readers._canonical import canonical
 from tasks.readers._stored import Stored
 from tasks.readers._tiff_extent import check_extent, check_holds, is_geotiff, read_layout
 from tasks.readers._tiff_facts import tiff_facts
+from tasks.readers._tiff_pieces import bound_pieces
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -95,6 +96,7 @@ def _pixels(uri: str, series: Any) -> tuple[Any, tuple[int, ...]]:
         return pixels, tuple(1 if axis <= row else n for axis, n in enumerate(series.shape))
     import zarr
 
+    bound_pieces(series.keyframe, uri)
     whole = series.keyframe.nbytes <= WHOLE_PAGE
     store = series.aszarr(level=0, chunkmode="page" if whole else None, maxworkers=1)
     array = zarr.open_array(store=store, mode="r", zarr_format=2)

@@ -1,6 +1,6 @@
 """Handing out: what Prefect is shown of a run."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from prefect.utilities.engine import collect_task_run_inputs_sync
 from flows import following
 from tasks.lots import Group
 from tasks.plan import Lot, Part
-from tasks.run import Run
+from tasks.run import Outcome, Run
 
 
 @dataclass
@@ -41,6 +41,12 @@ class Door:
         future.set_result(self.result)
         future.result = lambda raise_on_failure=True: self.result  # type: ignore[method-assign,assignment,misc]
         return future
+
+
+def test_a_cluster_that_was_lost_is_told_in_words() -> None:
+    outcome = Outcome()
+    following._note(outcome, Group("stack", ("stack",), ()), CancelledError())
+    assert outcome.failed["stack"] == "the cluster was lost; the same command goes on from here once it is back"
 
 
 def test_prefect_does_not_walk_through_what_threads_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from contracts.commands import selfmend
 from contracts.prefect_server import asked
+from contracts.secrets import SECRETS, told_below, told_in
 
 pytestmark = pytest.mark.flow
 BLOCKS = """
@@ -73,9 +74,10 @@ def test_one_collection_that_fails_stops_no_other_and_the_summary_goes_out(
     assert (night["state_type"], night["state_name"]) == ("COMPLETED", "StoppedAtBudget")
 
     hooks = ["--notify", "custom-webhook/deaf", "--notify", "custom-webhook/heard"]
-    bad = selfmend(*words, *hooks, environment=server)
+    bad = selfmend(*words, *hooks, environment=server | SECRETS)
     out, errors = bad.communicate(timeout=120)
     assert bad.returncode == 1, errors
+    _no_secret_is_told(server, tmp_path / "out", out + errors)
     assert "Failed: broken." in out
     (night,) = _latest(server)
     assert night["state_type"] == "FAILED"
@@ -91,6 +93,21 @@ def test_one_collection_that_fails_stops_no_other_and_the_summary_goes_out(
     logs = asked(server, "logs/filter", {"logs": {"flow_run_id": {"any_": [night["id"]]}}})
     assert any("did not reach 'custom-webhook/deaf'" in each["message"] for each in logs)
     assert not any("secret-address" in each["message"] for each in logs)
+
+
+def _no_secret_is_told(server: dict[str, str], out: Path, said: str) -> None:
+    """Of a night with secrets in its environment and a webhook that fails: nowhere in what it wrote or said."""
+    kinds = {file.name if file.suffix != ".parquet" else "table" for file in out.rglob("*") if file.is_file()}
+    assert kinds >= {"report.html", "zarr.json", "table", "last_run.json", "metrics.prom", "last_night.json"}
+    assert told_below(out, "secret-address") == {}
+    status = selfmend("status", out, environment=server | SECRETS)
+    printed, errors = status.communicate(timeout=60)
+    assert "alpha" in printed
+    assert told_in(said + printed + errors, "secret-address") == []
+    for what in ("logs", "artifacts", "flow_runs", "task_runs"):
+        kept = json.dumps(asked(server, f"{what}/filter", {"limit": 200}))
+        assert len(kept) > 1000
+        assert told_in(kept, "secret-address") == []
 
 
 def _latest(server: dict[str, str]) -> Any:

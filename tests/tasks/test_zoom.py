@@ -178,8 +178,8 @@ def test_the_zoom_is_part_of_the_key_and_nothing_is_where_there_is_none(scene: n
 @pytest.mark.parametrize(
     ("facts", "settings", "words"),
     [
-        ({}, {"method": "bicubic", "zoom": 5}, "'zoom.factor': input should be 2, 3 or 4. It is 5"),
-        ({}, {"method": "bicubic", "zoom": 1.5}, "'zoom.factor': input should be 2, 3 or 4. It is 1.5"),
+        ({}, {"method": "bicubic", "zoom": 5}, "'zoom.factor': input should be 2, 3, 4 or 6. It is 5"),
+        ({}, {"method": "bicubic", "zoom": 1.5}, "'zoom.factor': input should be 2, 3, 4 or 6. It is 1.5"),
         ({}, {"method": "bicubic", "zoom__kernle": "average"}, "'zoom.kernle' is not a known key. Did you mean"),
         ({}, {"method": "zssr"}, "the recipe does not say by how much; set zoom: 2, or take --recipe zoom_x2"),
         (

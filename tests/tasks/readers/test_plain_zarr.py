@@ -3,6 +3,7 @@
 import fsspec
 import numpy as np
 import pytest
+import rioxarray  # noqa: F401 - gives arrays their `rio`
 import xarray as xr
 import zarr
 from contracts.reader import check_attributes, check_sentence, facts, window

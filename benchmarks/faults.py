@@ -54,7 +54,7 @@ def main() -> None:
     given = parser.parse_args()
     cases = [case for case in CASES if re.search(given.only, f"{case.name} {case.storage} {case.where}")]
     found = _kept(Path(given.kept)) if given.kept else defaultdict(list)
-    with grounds() if cases else nullcontext() as ground:
+    with grounds(any(case.storage == "S3" for case in cases)) if cases else nullcontext() as ground:
         for seed, case in enumerate(_planned(cases, given.runs), start=given.seed):
             assert ground is not None
             began = time.monotonic()
@@ -92,9 +92,9 @@ def _planned(cases: list[Case], runs: int) -> list[Case]:
 
 
 @contextmanager
-def grounds() -> Iterator[Ground]:
-    """Inputs, an S3 server, and the undisturbed result."""
-    with tempfile.TemporaryDirectory() as folder, s3_server() as bucket:
+def grounds(on_s3: bool = True) -> Iterator[Ground]:
+    """Inputs, an S3 server, and the undisturbed result. on_s3: False where no case needs the server, which costs."""
+    with tempfile.TemporaryDirectory() as folder, s3_server() if on_s3 else nullcontext("") as bucket:
         PROCESSES.set_forkserver_preload(["benchmarks.fault_warm"])
         top = Path(folder)
         source, aside = collection(top / "plates"), top / "undisturbed"

@@ -34,24 +34,26 @@ QUICK = {
 }
 
 
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A plane of 100 x 150 photon-limited pixels, of which one, in the first tile alone, is deadly."""
     scene = 40 + 30 * np.sin(np.arange(100)[:, None] / 9) * np.cos(np.arange(150) / 7)
     noisy = np.random.default_rng(5).poisson(scene).astype(np.uint16)
     noisy[5, 5] = DEADLY
-    tifffile.imwrite(tmp_path / "in.tif", noisy)
-    return tmp_path / "in.tif"
+    file = tmp_path_factory.mktemp("image") / "in.tif"
+    tifffile.imwrite(file, noisy)
+    return file
 
 
-@pytest.fixture
-def undisturbed(image: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def undisturbed(image: Path) -> Path:
     """What comes of it in this very process, where nothing is poisoned."""
-    run, found = begun(str(image), tmp_path / "whole", **QUICK)
+    whole = image.parent / "whole"
+    run, found = begun(str(image), whole, **QUICK)
     for lot in run.plan.lots:
         restore_lot(run.job(lot))
     finished(run, found)
-    return tmp_path / "whole"
+    return whole
 
 
 def only(out: Path) -> Path:

@@ -4,7 +4,7 @@
 
 Everything as a user has it: files, catalogue, recipe, published images; no control and no share of one, so that only
 the start counts. frames: four single frames of W2S as they were taken, noise estimated blind, PSNR with gain and offset
-fitted as its authors do. micrographs: 16 pieces of 192 px of electron micrographs with white noise of 25 levels, told.
+fitted as its authors do. micrographs: 4 pieces of 192 px of electron micrographs with white noise of 25 levels, told.
 lattice: 16 pieces of 128 px of a hexagonal lattice, the same noise; nothing like it was among what the start was
 learned from. CPU-seconds: of the whole run in one process, Prefect and publishing among them.
 """

@@ -47,7 +47,7 @@ from tasks.recipe import Recipe
 from tasks.registry.suited import BUNDLED, start_for
 
 CONTROLS = Recipe().controls()
-LADDER = (NoiseTuning(), GainTuning())
+LADDER = (NoiseTuning(), InternalAdaptation())
 Place = tuple[Any, ...]  # an index into the pixels of a picture
 TUNED: dict[str, FromStart] = {
     "gains, guarded": GainTuning(),

@@ -57,6 +57,7 @@ class Direct(Method):
 class Fitted(Method):
     """A method that fits one network per tile. Written for a batch; nothing in it may look at two tiles at once."""
 
+    fits_measurement: ClassVar[bool] = True  # whether a loss asks for y, so that weights may learn its noise by heart
     reads_measurement: ClassVar[bool] = True  # whether `estimate` feeds y to the networks; if not, see `withheld`
 
     steps: int

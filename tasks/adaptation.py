@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from il_models.acceptance import is_better
@@ -89,8 +89,8 @@ def climb(
     """Networks for one whole input: those that it begins with, or adapted by one rung after the other.
 
     Nothing is tried where the start is no worse than the control by estimated risk, for there adaptation gains
-    hundredths of a decibel and takes as long as BM3D (benchmarks/results/starts.md). Each rung begins at what the last
-    one left, and must surely be better.
+    hundredths of a decibel and takes as long as BM3D (benchmarks/results/starts.md); for a whole collection, which has
+    a witness, it is done once, and always tried. Each rung begins at what the last one left, and must surely be better.
 
     Args:
         problem: of one tile, the mosaic of an input.
@@ -101,8 +101,8 @@ def climb(
     as_it_is = replace(rungs[0], steps=0)
     part = witness or _part(problem, DOUBTED)
     base = fit(part, as_it_is, start=begin)
-    risk = sure(part, estimate_of(part, base, as_it_is))
-    if controls and bool((risk <= sure(part, control_of(part, controls))).all()):
+    tried = witness is not None or not controls
+    if not tried and bool((_risk(part, base, as_it_is) <= sure(part, control_of(part, controls))).all()):
         words = "the start as it is, no worse than the control"
         return replace(base, records=[replace(record, reason=words, rung=START) for record in base.records])
     done, rung = base, START
@@ -112,6 +112,10 @@ def climb(
         assert done.nets is not None
         done, rung = replace(done, nets=method.closed(done.nets)), done.records[0].rung or START
     return done
+
+
+def _risk(problem: Problem, done: Fit, method: Fitted) -> Float[Tensor, " b"]:
+    return sure(problem, estimate_of(problem, done, method))
 
 
 def _accepted(problem: Problem, method: Fitted, begin: Nets, adapted: Nets) -> Bool[Tensor, " b"]:

@@ -22,7 +22,7 @@ class MethodChoice(BaseModel):
 
 # Mixed by risk, they lose 0.01 dB by the fast preset of the second, and half of their time: starts_default.md
 CLASSICAL = (MethodChoice(name="nlm"), MethodChoice(name="dct", preset="fast"))
-AUTOMATIC = (MethodChoice(name="noise_tuning"), MethodChoice(name="gain_tuning"))  # the ladder of a learned start
+AUTOMATIC = (MethodChoice(name="noise_tuning"), MethodChoice(name="lidia"))  # the ladder of a learned start
 
 
 def chosen_method(choice: MethodChoice, where: str) -> Method:

@@ -38,7 +38,7 @@ class Recipe(Choices):
     ladder: tuple[MethodChoice, ...] | Auto = Field(
         "auto",
         description="For a method that takes no step from a learned start: what is tried on each input whose start is "
-        "in doubt, one after the other, each kept only if it is surely better. auto: noise_tuning, then gain_tuning.",
+        "in doubt, one after the other, each kept only if it is surely better. auto: noise_tuning, then lidia.",
     )
     scope: Literal["auto", "tile", "input", "collection"] = Field(
         "auto",

@@ -36,6 +36,8 @@ class InternalAdaptation(FromStart):
     summary: ClassVar[str] = "a learned start all of whose weights learn from its own result with new noise on it"
     source: ClassVar[str] = "Vaksman, Elad and Milanfar, CVPR workshops 2020, arXiv 1911.07167"
 
+    fits_measurement: ClassVar[bool] = False
+
     steps: int = 60
     rate: float = 2e-4
     crop: int = 64

@@ -103,9 +103,9 @@ def test_correlated_noise_is_not_copied() -> None:
     """Where it is correlated both ways a network that hides single pixels guesses their noise from its neighbours."""
     clean, problem = coloured_toy(COLOURS[1:])
     noisy = mse(problem.y, clean, problem.mask)
-    spans = mse(fit(problem, replace(FAST, steps=150)).x, clean, problem.mask)
+    spans = mse(fit(problem, replace(FAST, steps=60)).x, clean, problem.mask)
     assert bool((spans < 0.35 * noisy).all()), spans / noisy
     both = torch.tensor([2])
-    longer = [replace(FAST, steps=300, mask=mask) for mask in (FAST.mask, "pixels")]  # which is when it has copied
+    longer = [replace(FAST, steps=150, mask=mask) for mask in (FAST.mask, "pixels")]  # which is when it has copied
     spans, pixels = (mse(fit(problem.take(both), each).x, clean[both], problem.mask[both]) for each in longer)
     assert float(spans) < 0.95 * float(pixels), (spans / noisy[2], pixels / noisy[2])

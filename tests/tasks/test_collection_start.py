@@ -19,6 +19,7 @@ from tasks.adapted import adaptations
 from tasks.collection_start import collection_windows, joined, sampled_inputs
 from tasks.errors import InputError, RequestError
 from tasks.handful import restore_handful
+from tasks.readers import open_input
 from tasks.recipe import load_recipe
 from tasks.registry.loading import load_start
 from tasks.stores.place import Place
@@ -95,7 +96,7 @@ def test_who_learns_judges_not(catalog: Path, tmp_path: Path) -> None:
     run, _ = begun("atoms", tmp_path, catalog=catalog, **CHOSEN)
     sampled = sampled_inputs(run.plan.inputs, 0, run.plan.collection)
     assert sampled == sampled_inputs(reversed(run.plan.inputs), 0, run.plan.collection)
-    opened = [(entry, tasks.lot_starts.open_input(entry.uri, run.request.facts, None)) for entry in sampled]
+    opened = [(entry, open_input(entry.uri, run.request.facts)) for entry in sampled]
     lessons, trials = collection_windows(opened, 0, run.plan.collection)
     assert len(lessons) >= 32
     assert len(trials) >= 8

@@ -72,7 +72,7 @@ def test_the_start_is_one_of_the_choices_that_pixels_depend_on() -> None:
 
 
 def test_the_ladder_is_for_starts_that_take_no_step() -> None:
-    assert [method.name for method in load_recipe().input_methods()] == ["noise_tuning", "gain_tuning"]
+    assert [method.name for method in load_recipe().input_methods()] == ["noise_tuning", "lidia"]
     assert [method.name for method in load_recipe(None, {"method.name": "gain_tuning"}).input_methods()] == [
         "gain_tuning"
     ]

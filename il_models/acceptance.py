@@ -15,7 +15,7 @@ from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate
 
 SURE_OF = 2.0  # standard errors
-LEAST = 0.002  # of the noise variance: a gain that is worth the name, where weights cannot have learned the noise
+LEAST = 0.0005  # of the noise variance: a gain that is worth the name, where weights cannot have learned the noise
 MISJUDGED = 0.06  # of the noise variance: by so much its level may be wrong, which SURE multiplies with a slope
 WHITE = 0.25  # correlation of neighbours up to which they tell nothing of each other's noise
 STRIDE = 4

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 INPUTS = 16  # every second one is learned from, the others judge
 SIDE, EVEN = 128, 8  # px of a window, and of what its sides are multiples
-LESSONS, TRIALS = 32, 8  # windows in all, at least one of each input
+LESSONS, TRIALS = 32, 16  # windows in all, at least one of each input
 DRAWN = 4  # windows per one that is taken: those with the most in them
 LEAST_MEASURED = 0.5  # of a window
 

@@ -135,7 +135,8 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
     parts = [
         np.where(ratio < 0, ratio / least, ratio / (limits.highest_ratio - 1)),
         np.where(told, figure["residual_correlation"] / limits.correlation, np.nan),
-        figure["shift"] / limits.shift,
+        np.where(enlarged, figure["shift"] / limits.shift, np.nan),
+        1 + limits.gain - figure["guide_gain"],  # the limit may be 0: each dB beyond it counts as one limit more
         figure["skill"] / limits.skill,
         figure["risk"] / limits.risk,
         figure["seam"] / limits.seam,
@@ -148,7 +149,7 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
 
 _FIGURES = (
     "residual_ratio", "residual_correlation", "skill", "risk", "seam", "residual_mean", "noise_correlation", "factor",
-    "shift",
+    "shift", "guide_gain",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from contracts.finished import keep, row
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from il_models.methods import known_methods
@@ -22,15 +22,17 @@ from tasks.tolerance import Tolerance
 from tasks.verdicts import verdict
 
 FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_correlation", "risk")
+UNKNOWN = dict.fromkeys(("skill", "seam", "guide_gain"))
 
 
 @given(
     st.fixed_dictionaries(
         {name: st.floats(-1, 2) for name in FIGURES}
-        | {name: st.none() | st.floats(-3, 3) for name in ("skill", "seam")}
+        | {name: st.none() | st.floats(-3, 3) for name in UNKNOWN}
         | {"factor": st.sampled_from([1, 2]), "shift": st.none() | st.floats(0, 3)}
     )
 )
+@example(dict.fromkeys(FIGURES, 0.0) | {"residual_ratio": 1.0} | {"factor": 1, "shift": 1.0} | UNKNOWN)
 @settings(max_examples=300, deadline=None)
 def test_beyond_a_limit_is_what_the_verdict_calls_suspect(figures):
     found, _ = verdict(row("a", 0) | figures, known_methods()["zs_n2n"]())

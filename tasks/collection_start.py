@@ -45,8 +45,10 @@ def collection_windows(
     Inputs whose channels are restored in groups of another size than those of the first are left out.
 
     Raises:
-        InputError: of none of them so much was measured that anything can be learned.
+        InputError: of none of them so much was measured that anything can be learned, or none is left.
     """
+    if not opened:
+        raise InputError(f"None of the inputs that were to speak for '{collection}' can be opened any more.")
     alike = [each for each in opened if each[0].grid.core[1] == opened[0][0].grid.core[1]]
     side = min([SIDE, *(min(entry.grid.shape[3:]) for entry, _ in alike)]) // EVEN * EVEN
     learners, judges = (alike[::2], alike[1::2]) if len(alike) > 1 else (alike, alike)

@@ -95,12 +95,22 @@ def _of_input(job: LotJob, entry: InputPlan, array: "xr.DataArray", treatment: T
 
 
 def _of_collection(job: LotJob, treatment: Treatment) -> Start:
-    """The network of the collection: that of an earlier run, whichever inputs it saw, or a new one."""
+    """The network of the collection: that of an earlier run, whichever inputs it saw, or a new one.
+
+    An input that went away meanwhile speaks for nobody; its own lot says so.
+    """
     told = adaptation_of(None, job.facts, treatment, job.recipe.seed, job.threads)
     start = known_start(job.adapted, told, treatment) if job.adapted and told else None
     if start is None:
-        opened = [(entry, job.opened(entry)) for entry in job.entries]
+        opened = [(entry, array) for entry in job.entries if (array := _if_there(job, entry)) is not None]
         start = collection_start(*collection_windows(opened, job.recipe.seed, job.collection), treatment)
         if job.adapted and told:
             remember_start(job.adapted, told, start, treatment)
     return start
+
+
+def _if_there(job: LotJob, entry: InputPlan) -> "xr.DataArray | None":
+    try:
+        return job.opened(entry)
+    except InputError:
+        return None

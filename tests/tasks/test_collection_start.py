@@ -22,6 +22,7 @@ from tasks.handful import restore_handful
 from tasks.readers import open_input
 from tasks.recipe import load_recipe
 from tasks.registry.loading import load_start
+from tasks.run import LotsFailed
 from tasks.stores.place import Place
 from tasks.verification import verify_tiles
 
@@ -102,6 +103,18 @@ def test_who_learns_judges_not(catalog: Path, tmp_path: Path) -> None:
     assert len(trials) >= 16
     assert not {window.entry.name for window in lessons} & {window.entry.name for window in trials}
     assert {window.raw.shape for window in (*lessons, *trials)} == {(1, 96, 96)}
+
+
+def test_an_input_that_went_away_stops_nobody_else(catalog: Path, tmp_path: Path) -> None:
+    away = catalog.parent / "1.tif"
+    run, _ = begun("atoms", tmp_path, catalog=catalog, **CHOSEN, seed=7)
+    away.rename(catalog.parent / "1.away")
+    try:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(LotsFailed) as failed:
+            restore_handful(run, run.plan.lots, pool)
+    finally:
+        (catalog.parent / "1.away").rename(away)
+    assert list(failed.value.reasons) == ["1"]
 
 
 def test_tiles_of_any_brightness_are_joined_with_one_noise() -> None:

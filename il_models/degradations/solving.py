@@ -11,8 +11,8 @@ def conjugate_gradients(
 ) -> Tensor:
     """x with system(x) = right, for a symmetric, non-negative system that no tile shares with another.
 
-    Hestenes and Stiefel, J. Res. NBS 1952. A tile that is done no longer moves, whatever its batch mates need. One whose
-    numbers are too large to be squared is not solved: it gets nan.
+    Hestenes and Stiefel, J. Res. NBS 1952. A tile that is done no longer moves, whatever its batch mates need. One
+    whose numbers are too large to be squared is not solved: it gets nan.
 
     Args:
         system: the map, on tensors of the shape of `right`, (b, ...).

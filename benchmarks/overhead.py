@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from benchmarks.peak import peak_megabytes
 from benchmarks.table import write_table
 
 SIDE = 64  # px of a tile
@@ -98,7 +99,7 @@ def _measured(source: Path, database: str) -> list[object]:
         trouble = len(TROUBLE.findall(log.read_text(errors="replace")))
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     spent = sum(each.ru_utime + each.ru_stime for each in (own, others))
-    costs = [seconds, 1000 * seconds / summary.tiles, 1000 * spent / summary.tiles, own.ru_maxrss / 1024]
+    costs = [seconds, 1000 * seconds / summary.tiles, 1000 * spent / summary.tiles, peak_megabytes()]
     return [summary.tiles, lots, *costs, _started.total(), recorded, grown, trouble]
 
 

@@ -1,6 +1,6 @@
 """What does everything cost that is not fitting? The identity method over many tiles, on a local cluster.
 
-    python -m benchmarks.overhead [--tiles 100000] [--images 10000] [--postgres postgresql+asyncpg://user:word@host/name]
+    python -m benchmarks.overhead [--tiles 100000] [--images 10000] [--databases sqlite postgresql+asyncpg://user@host/name]
 
 Seconds and milliseconds per tile, processor time of flow, workers and server together, peak memory of the flow's
 process, task runs started and task runs that the server recorded (they must be equal), by how much its database grew,
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from benchmarks.peak import peak_megabytes
 from benchmarks.table import write_table
 
 SIDE = 64  # px of a tile
@@ -42,13 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiles", type=int, default=100_000, help="of the scene")
     parser.add_argument("--images", type=int, default=10_000, help="tiles in small images")
-    parser.add_argument("--postgres", default="", help="URL of a database that Prefect may fill")
+    parser.add_argument("--databases", nargs="+", default=["sqlite"], help="sqlite, or URLs that Prefect may fill")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     inputs = [("one scene", scene, given.tiles), ("small images, 4 tiles each", images, given.images)]
     rows = [
         _apart(what, make, 1000 if given.quick else tiles, database)
-        for database in filter(None, ("sqlite", given.postgres))
+        for database in given.databases
         for what, make, tiles in inputs
     ]
     text = "identity, tiles of 64 x 64 uint16, local cluster of two processes, a Prefect server on this machine"
@@ -98,7 +99,7 @@ def _measured(source: Path, database: str) -> list[object]:
         trouble = len(TROUBLE.findall(log.read_text(errors="replace")))
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     spent = sum(each.ru_utime + each.ru_stime for each in (own, others))
-    costs = [seconds, 1000 * seconds / summary.tiles, 1000 * spent / summary.tiles, own.ru_maxrss / 1024]
+    costs = [seconds, 1000 * seconds / summary.tiles, 1000 * spent / summary.tiles, peak_megabytes()]
     return [summary.tiles, lots, *costs, _started.total(), recorded, grown, trouble]
 
 

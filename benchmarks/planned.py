@@ -7,7 +7,6 @@ Seconds, peak memory of the planning process, and how many Prefect task runs it 
 
 import argparse
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 import tifffile
 
 from benchmarks.overhead import SIDE
+from benchmarks.peak import peak_megabytes
 from benchmarks.table import write_table
 
 SCENES = 10
@@ -69,7 +69,7 @@ def _measured(source: Path) -> list[object]:
             groups, kept = groups_of(list(plan.lots)), plan.to_json()
             seconds = time.monotonic() - middle
     runs = 1 + len(groups) + sum(len(group.handfuls) for group in groups)
-    tiles, peak = sum(lot.tiles for lot in plan.lots), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    tiles, peak = sum(lot.tiles for lot in plan.lots), peak_megabytes()
     return [len(plan.inputs), tiles, len(plan.lots), middle - began, seconds, peak, len(kept) / 1e6, runs]
 
 

@@ -32,6 +32,21 @@ def prox(
     return conjugate_gradients(lambda x: A.adjoint(weight * A(x)) + alpha * x, right, z)
 
 
+def whitened(
+    problem: Problem, off: Float[Tensor, "b c h w"], damp: Float[Tensor, "b 1 1 1"], tolerance: float = 1e-4
+) -> Float[Tensor, "b c h w"]:
+    """(A A^T + damp)^-1 off over the measured pixels, 0 at the others: what is weakly seen weighs as all the rest.
+
+    A^T of it is A+ off, and its product with `off` is |A+ off|^2, as far as the damping lets them.
+    """
+    A, mask = problem.A, problem.mask
+    off = torch.where(mask, off, torch.zeros_like(off))
+    inner = conjugate_gradients(
+        lambda v: mask * A(A.adjoint(mask * v)) + damp * v, off, torch.zeros_like(off), tolerance=tolerance
+    )
+    return mask * inner
+
+
 def back_projected(
     problem: Problem, z: Float[Tensor, "b c v u"], damp: Float[Tensor, "b 1 1 1"]
 ) -> Float[Tensor, "b c v u"]:
@@ -39,10 +54,17 @@ def back_projected(
 
     Tirer and Giryes, "Image restoration by iterative denoising and backward projections", IEEE TIP 2019, eq. 14.
     """
-    A, mask = problem.A, problem.mask
-    off = torch.where(mask, problem.y - A(z), torch.zeros_like(problem.y))
-    inner = conjugate_gradients(lambda v: mask * A(A.adjoint(mask * v)) + damp * v, off, torch.zeros_like(off))
-    return z + A.adjoint(mask * inner)
+    return z + problem.A.adjoint(whitened(problem, problem.y - problem.A(z), damp))
+
+
+def projected_misfit(
+    problem: Problem, x: Float[Tensor, "b c v u"], damp: Float[Tensor, "b 1 1 1"], tolerance: float = 1e-2
+) -> Float[Tensor, " b"]:
+    """Mean over the measured pixels of r (A A^T + damp)^-1 r with r = A x - y: |A+ r|^2 but for the damping."""
+    off = problem.A(x) - problem.y
+    even = whitened(problem, off.detach(), damp, tolerance)
+    # The form is quadratic: its gradient is twice `even`, through which nothing need flow.
+    return mean(2 * off * even - (off * even).detach(), problem.mask)
 
 
 def descended(

@@ -5,7 +5,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, pad
+from torch.nn.functional import avg_pool2d, fold, pad, unfold
 
 from il_models.noise import Noise
 from il_models.problem import Problem
@@ -15,13 +15,14 @@ SIDE = 6  # px of the windows whose cosine coefficients are judged
 AROUND = 9  # windows on a side whose energies are averaged
 STRICT = 1.5  # how many times the noise's energy is taken off at first
 FLOOR = 0.05  # of sigma^2: no coefficient's noise is believed to be less
+STRIP = 2**17  # pixels whose coefficients are held at once: more than these do not fit into a processor's cache
 REACH = 2 * (SIDE - 1) + AROUND // 2  # px away a pixel of the residual can change what is regained
 
 
 def missed(problem: Problem, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """What an estimate x of each tile missed, as `regained` from its residual; nothing where nothing was measured."""
     residual = torch.where(problem.mask, problem.y - x, torch.zeros_like(x))
-    return in_strips(lambda piece: regained(piece, problem.noise), residual, REACH)
+    return in_strips(lambda piece: regained(piece, problem.noise), residual, REACH, strip=STRIP)
 
 
 def regained(residual: Float[Tensor, "b c h w"], noise: Noise, stride: int = 1) -> Float[Tensor, "b c h w"]:
@@ -42,22 +43,27 @@ def regained(residual: Float[Tensor, "b c h w"], noise: Noise, stride: int = 1) 
     edge, around = SIDE - stride, AROUND // stride // 2 * 2 + 1
     borders = (edge, edge + -width % stride, edge, edge + -height % stride)
     basis = cosines(SIDE, residual)
-    kernels = torch.einsum("uy,vx->uvyx", basis, basis).reshape(SIDE**2, 1, SIDE, SIDE)
+    kernels = torch.einsum("uy,vx->uvyx", basis, basis).reshape(SIDE**2, SIDE**2)
     expected = _energy(noise, basis, residual).reshape(b * c, SIDE**2, 1, 1)
+    sides = (height + borders[2] + borders[3], width + borders[0] + borders[1])
+    counts = ((sides[0] - SIDE) // stride + 1, (sides[1] - SIDE) // stride + 1)
 
+    # As products of matrices, coefficients last in memory: a third of the time of convolutions, and closer to float64.
     def windows(x: Tensor) -> Tensor:
-        return conv2d(pad(x, borders, mode="replicate"), kernels, stride=stride)
+        cut = unfold(pad(x, borders, mode="replicate"), SIDE, stride=stride)
+        return (cut.transpose(1, 2) @ kernels.T).transpose(1, 2).unflatten(2, counts)
 
     def joined(coefficients: Tensor) -> Tensor:
-        whole = conv_transpose2d(coefficients, kernels, stride=stride) / (SIDE // stride) ** 2
+        whole = fold(kernels.T @ coefficients.flatten(2), sides, SIDE, stride=stride) / (SIDE // stride) ** 2
         return whole[..., edge : edge + height, edge : edge + width]
 
     found = windows(residual.reshape(b * c, 1, height, width))
     rows = avg_pool2d(found**2, (around, 1), 1, (around // 2, 0), count_include_pad=False)
     energy = avg_pool2d(rows, (1, around), 1, (0, around // 2), count_include_pad=False)
-    first = joined(found * (1 - STRICT * expected / energy.clamp(min=1e-30)).clamp(min=0))
-    detail = windows(first) ** 2
-    return joined(found * detail / (detail + expected)).reshape(b, c, height, width)
+    share = energy.clamp_(min=1e-30).reciprocal_().mul_(-STRICT * expected).add_(1).clamp_(min=0)
+    detail = windows(joined(share.mul_(found))).square_()
+    share = detail.div_(detail + expected)
+    return joined(share.mul_(found)).reshape(b, c, height, width)
 
 
 def cosines(length: int, like: Tensor) -> Float[Tensor, "u y"]:

@@ -33,13 +33,18 @@ def mean_over_views(
     return sum(seen, torch.zeros((), dtype=y.dtype, device=y.device)) / views
 
 
-def in_strips(run: Run, y: Float[Tensor, "b c h w"], halo: int, multiple: int = 1) -> Float[Tensor, "b d h w"]:
+def in_strips(
+    run: Run, y: Float[Tensor, "b c h w"], halo: int, multiple: int = 1, strip: int = STRIP
+) -> Float[Tensor, "b d h w"]:
     """`run`, which sees no farther than `halo` pixels, on strips of rows with so many rows of their neighbours.
 
     A network that pools wants strips that begin and end at multiples of its cells; y has such sides.
+
+    Args:
+        strip: about so many pixels at once.
     """
     height, width = y.shape[-2:]
-    rows = max(1, STRIP // (width * multiple)) * multiple
+    rows = max(1, strip // (width * multiple)) * multiple
     halo = -(-halo // multiple) * multiple
     pieces = []
     for top in range(0, height, rows):

@@ -84,7 +84,8 @@ def record(work: Place, lot: str) -> LotRecord:
         TornRecord: it is cut short or garbled, as a failing disk leaves it.
     """
     try:
-        table = pq.read_table(io.BytesIO(work.read(f"{RECORDS}/{lot}.parquet")))
+        with pq.ParquetFile(io.BytesIO(work.read(f"{RECORDS}/{lot}.parquet"))) as file:
+            table = file.read(use_threads=False)  # a few rows
         kept = json.loads((table.schema.metadata or {})[b"selfmend_checksums"])
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
@@ -98,8 +99,9 @@ def record(work: Place, lot: str) -> LotRecord:
 
 def _with_all_columns(table: pa.Table) -> pa.Table:
     """The rows with the columns that came after the version that wrote them, all null."""
+    there = set(table.column_names)
     for field in SCHEMA:
-        if field.name not in table.column_names:
+        if field.name not in there:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table.select(SCHEMA.names)
 

@@ -11,7 +11,8 @@ def conjugate_gradients(
 ) -> Tensor:
     """x with system(x) = right, for a symmetric, non-negative system that no tile shares with another.
 
-    Hestenes and Stiefel, J. Res. NBS 1952. A tile that is done no longer moves, whatever its batch mates need.
+    Hestenes and Stiefel, J. Res. NBS 1952. A tile that is done no longer moves, whatever its batch mates need. One
+    whose numbers are too large to be squared is not solved: it gets nan.
 
     Args:
         system: the map, on tensors of the shape of `right`, (b, ...).
@@ -33,7 +34,7 @@ def conjugate_gradients(
         residual = residual - step * turned
         before, power = power, torch.where(going, _dot(residual, residual), power)
         direction = residual + torch.where(going, power / before.clamp(min=1e-38), torch.zeros_like(power)) * direction
-    return x
+    return torch.where(enough.isfinite(), x, torch.full_like(x, torch.nan))
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from il_models.method import Direct
 from il_models.noise import Noise
 from il_models.problem import Problem
-from il_models.residue import REACH, cosines, regained
+from il_models.residue import REACH, STRIP, cosines, regained
 from il_models.views import in_strips
 
 
@@ -52,5 +52,5 @@ class SlidingCosine(Direct):
         one = torch.ones_like(levels)
         noise = Noise(0 * one, one, problem.noise.correlation)
         y = torch.einsum("dc,bchw->bdhw", mix, problem.y / sigma)
-        x = in_strips(lambda piece: regained(piece, noise, self.stride), y, REACH, self.stride)
+        x = in_strips(lambda piece: regained(piece, noise, self.stride), y, REACH, self.stride, STRIP)
         return torch.einsum("dc,bdhw->bchw", mix, x) * sigma

@@ -4,24 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from jaxtyping import Float
 from torch import Tensor
 
-from il_models.average import Average
 from il_models.degradations import Blur, Degradation, Identity, Mask
-from il_models.draw import Draw
-from il_models.fitting.held_out import Discrepancy
-from il_models.fitting.variance import MovingVariance
-from il_models.metrics import mean
-from il_models.nets import Nets
-from il_models.priors import HourglassPrior, averaging, misfit, total_variation
+from il_models.priors import misfit
 from il_models.problem import Problem
-from il_models.stopper import Stopper
-
-LOOK = 5  # steps between two estimates that are compared; each costs a third of a step
+from il_models.untrained import Untrained
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepImagePrior(HourglassPrior):
+class DeepImagePrior(Untrained):
     """Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", CVPR 2018; with `tv` Liu et al., ICASSP 2019.
 
     Minimises |A f(code) - y|^2 over the measured pixels, plus `tv` sigma times the total variation of the image.
@@ -40,29 +33,7 @@ class DeepImagePrior(HourglassPrior):
 
     steps: int = 3000
     rate: float = 0.01
-    tv: float = 0.0  # weight of the total variation in units of the noise's sigma; arXiv 1810.12864 names none
-    patience: int = 1000  # steps without a new minimum of the estimates' variance that end a tile with tv
-    withheld: float = 0.02  # paper: 0; share of the pixels kept from the fit, by which its risk is known
 
-    @property
-    def average(self) -> Average:
-        """Exponential, 0.99 per step, as in the paper."""
-        return averaging()
-
-    @property
-    def stopper(self) -> Stopper:
-        """Where the residual reaches the noise; the paper stops after so many steps, which fits one of its images.
-
-        With total variation the residual is as large as the noise long before the image is good, so that the fit stops
-        where the estimates change least (ES-EMV).
-        """
-        return MovingVariance(patience=self.patience, interval=LOOK) if self.tv else Discrepancy(interval=LOOK)
-
-    def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
-        """Mean squared misfit, plus total variation."""
-        del step
-        x = self.shaken(nets, inputs, draw)
-        if not self.tv:
-            return misfit(problem, x)
-        sigma = mean(problem.noise.nominal(problem.y), problem.mask)
-        return misfit(problem, x) + self.tv * sigma * total_variation(problem, x)
+    def fidelity(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
+        """Mean squared misfit."""
+        return misfit(problem, x)

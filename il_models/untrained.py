@@ -1,0 +1,63 @@
+"""What the deep priors for y = A x + noise share: an hourglass held to the measurement through A, stopped in time.
+
+They differ in how they hold it (`fidelity`), and in what they do between the steps.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from il_models.average import Average
+from il_models.draw import Draw
+from il_models.fitting.held_out import Discrepancy
+from il_models.fitting.variance import MovingVariance
+from il_models.metrics import mean
+from il_models.nets import Nets
+from il_models.priors import HourglassPrior, averaging, total_variation
+from il_models.problem import Problem
+from il_models.stopper import Stopper
+
+LOOK = 5  # steps between two estimates that are compared; each costs a third of a step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untrained(HourglassPrior, ABC):
+    """Minimises `fidelity` over the measured pixels, plus `tv` sigma times the total variation of the image.
+
+    tv: weight of the total variation in units of the noise's sigma (Liu et al., ICASSP 2019, arXiv 1810.12864).
+    patience: steps without a new minimum of the estimates' variance that end a tile with tv.
+    withheld: papers: 0; share of the pixels kept from the fit, by which its risk is known.
+    """
+
+    tv: float = 0.0
+    patience: int = 1000
+    withheld: float = 0.02
+
+    @abstractmethod
+    def fidelity(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
+        """How far x is from what was measured; pixels that were not measured take no part."""
+
+    @property
+    def average(self) -> Average:
+        """Exponential, 0.99 per step, as in the paper of Deep Image Prior."""
+        return averaging()
+
+    @property
+    def stopper(self) -> Stopper:
+        """Where the residual reaches the noise; the papers stop after so many steps, which fits one of their images.
+
+        With total variation the residual is as large as the noise long before the image is good, so that the fit stops
+        where the estimates change least (ES-EMV).
+        """
+        return MovingVariance(patience=self.patience, interval=LOOK) if self.tv else Discrepancy(interval=LOOK)
+
+    def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
+        """The fidelity of this step's image, plus total variation."""
+        del step
+        x = self.shaken(nets, inputs, draw)
+        if not self.tv:
+            return self.fidelity(problem, x)
+        sigma = mean(problem.noise.nominal(problem.y), problem.mask)
+        return self.fidelity(problem, x) + self.tv * sigma * total_variation(problem, x)

@@ -106,7 +106,7 @@ class Fitted(Method):
         """The network of ONE tile: takes (n, c, *s), returns (n, d, *s). Initialised from torch's global state."""
 
     def prepare(self, problem: Problem, draw: Draw) -> dict[str, Tensor]:
-        """Inputs that stay fixed during the fit; each leaf starts with the tile axis b."""
+        """Inputs that stay fixed during the fit but for `carried_on`; each leaf starts with the tile axis b."""
         del problem, draw
         return {}
 
@@ -130,6 +130,13 @@ class Fitted(Method):
     def after_step(self, nets: Nets, draw: Draw, step: int) -> None:
         """Changes the weights in place after the update of a step (Langevin noise). Gradients are off."""
         del nets, draw, step
+
+    def carried_on(
+        self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int
+    ) -> dict[str, Tensor]:
+        """The inputs of the next step: what an outer iteration moves between updates (ADMM). Gradients are off."""
+        del nets, problem, draw, step
+        return inputs
 
     def is_tuned(self, name: str) -> bool:
         """Whether the fit moves the weight of this name; the others stay as they began."""

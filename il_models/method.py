@@ -32,6 +32,7 @@ class Method(ABC):
     needs_noise_level: ClassVar[bool] = False  # it takes sigma from the problem, and can do nothing where that is 0
     needs_start: ClassVar[bool] = False  # its network is worth nothing until it was learned elsewhere
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # fields by the name of a preset, such as "fast"
+    preset_starts: ClassVar[Mapping[str, str]] = {}  # of presets that go on from a learned start, its name
     multiple: ClassVar[int] = 1  # sides of a tile must be a multiple of this; tasks/problems.py pads by reflection
 
     @property
@@ -81,6 +82,10 @@ class Fitted(Method):
     @property
     def average(self) -> Average | None:
         """How estimates along the fit are averaged; None: a tile gets one of them, the last or the best."""
+        return None
+
+    def from_scratch(self) -> "Fitted | None":
+        """What restores a tile that a learned start does not suit, from random weights; None: the start is kept."""
         return None
 
     @property

@@ -8,8 +8,8 @@ noise of 2; levin 1, a camera-shake kernel of Levin et al., CVPR 2009, and noise
 valid convolution. Networks are those of the `fast` presets, of 120,000 weights, and not those of the papers, which take
 a CPU hours for such a crop; the steps of each are in the table. PSNR in dB, clipped to 0 to 1, and the gain over the
 blurred picture; `best` is the best estimate on the way, which nobody could know without the truth, and its step.
-CPU-seconds of one thread, of a machine that others used as well. The notes know no figures of these papers for such
-crops, and after so few steps none could be compared.
+CPU-seconds of one thread, of a machine that others used as well. After so few steps no figure can be held against a
+paper's; what can be compared is which fidelity gets how far.
 """
 
 import argparse

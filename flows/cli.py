@@ -190,7 +190,9 @@ def methods() -> None:
         chosen = ", ".join(f"{field.name}={field.default!r}" for field in fields(kind))
         typer.echo(f"    {chosen or 'no fields'}")
         for preset, settings in kind.presets.items():
-            typer.echo(f"    preset {preset}: {', '.join(f'{key}={value!r}' for key, value in settings.items())}")
+            start = f"; from the start {kind.preset_starts[preset]}" if preset in kind.preset_starts else ""
+            told = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+            typer.echo(f"    preset {preset}: {told}{start}")
         typer.echo("")
 
 

@@ -14,7 +14,12 @@ Source = Annotated[
     str | None, typer.Argument(help="Name of a collection, or a path, glob or URI; without it the packaged pictures.")
 ]
 Name = Annotated[str, typer.Option("--name", help="What the start is called.")]
-Size = Annotated[str, typer.Option("--size", help="Of the network: lite, small or base.")]
+What = Annotated[
+    str,
+    typer.Option(
+        "--what", "--size", help="A denoiser: lite, small or base. A start of zssr: zoom, kernels, mzsr, mlsr; mzsr-x3."
+    ),
+]
 Steps = Annotated[int, typer.Option("--steps", help="Of the training; 60000 take an hour on one core.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of crops and noise.")]
 Parent = Annotated[str | None, typer.Option("--parent", help="Name, id or path of the start to go on from.")]
@@ -26,7 +31,7 @@ def learn(
     name: Name,
     source: Source = None,
     steps: Steps = 60_000,
-    size: Size = "small",
+    what: What = "small",
     seed: Seed = 17,
     parent: Parent = None,
     out: OutFolder = None,
@@ -39,7 +44,7 @@ def learn(
     from tasks.stores.leases import locked
 
     lesson = make_lesson(
-        name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
+        name, source, what=what, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
     )
     with locked(lesson.work):  # who is turned away shall not wait for Prefect to start
         pass
@@ -48,6 +53,6 @@ def learn(
     from flows.watching import steps_taken, watched
 
     with watched(lesson.work, Console(stderr=True), steps_taken, "steps"):
-        outcome = flow(name, source, size, steps, seed, parent, catalog, limit, out)
+        outcome = flow(name, source, what, steps, seed, parent, catalog, limit, out)
     for line in outcome.lines():
         typer.echo(line)

@@ -18,7 +18,7 @@ from tasks.stores.leases import locked
 def learn_start(
     name: str,
     source: str | None = None,
-    size: str = "small",
+    what: str = "small",
     steps: int = 60_000,
     seed: int = 17,
     parent: str | None = None,
@@ -31,8 +31,9 @@ def learn_start(
     Args:
         name: Of the start: small letters, digits, '-' and '_'.
         source: Name of a collection in the catalogue, or a path, glob or URI; without it the packaged pictures.
-        size: Of the network: lite, small or base.
-        steps: Of the training, with 6 crops of 64 x 64 px each.
+        what: A shared denoiser of this size, lite, small or base; or a start of zssr: zoom, kernels, mzsr or mlsr, for
+            x2 or followed by -x3 or -x4 (docs/meta.md).
+        steps: Of the training, with 6 crops of 64 x 64 px each for a denoiser.
         seed: Of crops and noise.
         parent: Name, id or path of the start to go on from; without it a network that has learned nothing.
         catalog: File of the catalogue; without it ./data_catalog.yaml, or the one that ships.
@@ -43,7 +44,7 @@ def learn_start(
         RequestError: the request cannot be carried out; nothing was touched.
     """
     lesson = make_lesson(
-        name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
+        name, source, what=what, steps=steps, seed=seed, parent=parent, catalog=catalog, limit=limit, out=out
     )
     return carried_out(lesson)
 

@@ -57,6 +57,16 @@ def back_projected(
     return z + problem.A.adjoint(whitened(problem, problem.y - problem.A(z), damp))
 
 
+def projected_misfit(
+    problem: Problem, x: Float[Tensor, "b c v u"], damp: Float[Tensor, "b 1 1 1"], tolerance: float = 1e-2
+) -> Float[Tensor, " b"]:
+    """Mean over the measured pixels of r (A A^T + damp)^-1 r with r = A x - y: |A+ r|^2 but for the damping."""
+    off = problem.A(x) - problem.y
+    even = whitened(problem, off.detach(), damp, tolerance)
+    # The form is quadratic: its gradient is twice `even`, through which nothing need flow.
+    return mean(2 * off * even - (off * even).detach(), problem.mask)
+
+
 def descended(
     problem: Problem, weight: Float[Tensor, "b c h w"], z: Float[Tensor, "b c v u"], step: float
 ) -> Float[Tensor, "b c v u"]:

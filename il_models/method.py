@@ -32,6 +32,7 @@ class Method(ABC):
     needs_noise_level: ClassVar[bool] = False  # it takes sigma from the problem, and can do nothing where that is 0
     needs_start: ClassVar[bool] = False  # its network is worth nothing until it was learned elsewhere
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # fields by the name of a preset, such as "fast"
+    preset_starts: ClassVar[Mapping[str, str]] = {}  # of presets that go on from a learned start, its name
     multiple: ClassVar[int] = 1  # sides of a tile must be a multiple of this; tasks/problems.py pads by reflection
 
     @property
@@ -83,6 +84,10 @@ class Fitted(Method):
         """How estimates along the fit are averaged; None: a tile gets one of them, the last or the best."""
         return None
 
+    def from_scratch(self) -> "Fitted | None":
+        """What restores a tile that a learned start does not suit, from random weights; None: the start is kept."""
+        return None
+
     @property
     def stopper(self) -> Stopper | None:
         """What ends a tile early unless the recipe says otherwise; None: its steps alone."""
@@ -101,7 +106,7 @@ class Fitted(Method):
         """The network of ONE tile: takes (n, c, *s), returns (n, d, *s). Initialised from torch's global state."""
 
     def prepare(self, problem: Problem, draw: Draw) -> dict[str, Tensor]:
-        """Inputs that stay fixed during the fit; each leaf starts with the tile axis b."""
+        """Inputs that stay fixed during the fit but for `carried_on`; each leaf starts with the tile axis b."""
         del problem, draw
         return {}
 
@@ -125,6 +130,13 @@ class Fitted(Method):
     def after_step(self, nets: Nets, draw: Draw, step: int) -> None:
         """Changes the weights in place after the update of a step (Langevin noise). Gradients are off."""
         del nets, draw, step
+
+    def carried_on(
+        self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int
+    ) -> dict[str, Tensor]:
+        """The inputs of the next step: what an outer iteration moves between updates (ADMM). Gradients are off."""
+        del nets, problem, draw, step
+        return inputs
 
     def is_tuned(self, name: str) -> bool:
         """Whether the fit moves the weight of this name; the others stay as they began."""

@@ -6,6 +6,7 @@ They differ in how they hold it (`fidelity`), and in what they do between the st
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from il_models.fitting.held_out import Discrepancy
 from il_models.fitting.variance import MovingVariance
 from il_models.metrics import mean
 from il_models.nets import Nets
-from il_models.priors import HourglassPrior, averaging, total_variation
+from il_models.priors import HourglassPrior, averaging, misfit, total_variation
 from il_models.problem import Problem
 from il_models.stopper import Stopper
 
@@ -56,8 +57,59 @@ class Untrained(HourglassPrior, ABC):
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
         """The fidelity of this step's image, plus total variation."""
         del step
-        x = self.shaken(nets, inputs, draw)
+        return self.judged(problem, self.shaken(nets, inputs, draw))
+
+    def judged(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
+        """The fidelity of an image, plus total variation."""
         if not self.tv:
             return self.fidelity(problem, x)
         sigma = mean(problem.noise.nominal(problem.y), problem.mask)
         return self.fidelity(problem, x) + self.tv * sigma * total_variation(problem, x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split(Untrained, ABC):
+    """The image of the network, T, beside a second one, x, that a prior makes; ADMM brings them together.
+
+    Minimises |A T - y|^2 + `pull` |T - (x - u)|^2 by the steps of the fit, and moves x and the dual variable u between
+    them. Until x is made for the first time nothing pulls, so that what was not measured takes no part.
+    """
+
+    @abstractmethod
+    def pull(self, step: int) -> float:
+        """Weight of the distance to x - u beside the misfit; `step` counts from 0."""
+
+    @abstractmethod
+    def is_due(self, step: int) -> bool:
+        """Whether x and u move after this step."""
+
+    @abstractmethod
+    def moved(
+        self, inputs: dict[str, Tensor], made: Float[Tensor, "b c *s"], problem: Problem, step: int
+    ) -> dict[str, Tensor]:
+        """What changes of the inputs, `x` and `dual` among them, now that the network has made this image."""
+
+    def fidelity(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
+        """Mean squared misfit."""
+        return misfit(problem, x)
+
+    def prepare(self, problem: Problem, draw: Draw) -> dict[str, Tensor]:
+        """The code, and no x yet."""
+        none = torch.zeros_like(problem.fallback())
+        return {**super().prepare(problem, draw), "x": none, "dual": none.clone(), "begun": none[:, :1, :1, :1].clone()}
+
+    def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
+        """The misfit of this step's image, and its distance to x - u."""
+        made = self.shaken(nets, inputs, draw)
+        apart = inputs["begun"] * (made - inputs["x"] + inputs["dual"]) ** 2
+        return self.judged(problem, made) + self.pull(step) * apart.flatten(1).mean(1)
+
+    def carried_on(
+        self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int
+    ) -> dict[str, Tensor]:
+        """With x and u moved, when they are due."""
+        if not self.is_due(step):
+            return inputs
+        made = self.estimate(nets, inputs, problem, draw)
+        changed = self.moved(inputs, made, problem, step)
+        return {**inputs, **changed, "begun": torch.ones_like(inputs["begun"])}

@@ -25,7 +25,8 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     (
         "rung",
         pa.string(),
-        "of a learned start: `start` as it is, or the last adaptation that was accepted; null without a learned start",
+        "of a learned start: `start` as it is, the last adaptation that was accepted, or `scratch` where it did not "
+        "suit; null without a learned start",
     ),
     ("seed", pa.int64(), "seed of the tile"),
     (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tasks import ledger
 from tasks.plan import Lot
+from tasks.refereed import SCRATCH
 from tasks.stores.place import Place
 
 GIVEN_UP = 0.1  # a smaller share of the method in the result is the control's result
@@ -14,7 +15,8 @@ ALARMING = 0.5  # of them
 
 @dataclass(frozen=True)
 class Fallbacks:
-    """tiles: that were given a learned start and have a control beside it. given_up: of these, left to the control.
+    """tiles: that were given a learned start and have a control beside it. given_up: of these, left to the control, or
+    fitted from scratch.
 
     inputs: of these tiles.
     """
@@ -31,9 +33,9 @@ class Fallbacks:
             return ""
         id_ = self.start.rpartition(":")[2]
         return (
-            f"{self.given_up} of {self.tiles} tiles were left to the control, so the start {self.start} does not suit "
-            f"this collection: learn one from it (selfmend learn), or take it out of use (selfmend starts quarantine "
-            f"{id_})."
+            f"{self.given_up} of {self.tiles} tiles were left to the control or fitted from scratch, so the start "
+            f"{self.start} does not suit this collection: learn one from it (selfmend learn), or take it out of use "
+            f"(selfmend starts quarantine {id_})."
         )
 
 
@@ -44,6 +46,6 @@ def fallbacks(work: Place, lots: Iterable[Lot], start: str) -> Fallbacks:
         if ledger.is_done(work, lot.id):
             rows = ledger.record(work, lot.id).rows
             found += zip(*(rows.column(name).to_pylist() for name in ("input", "rung", "share")), strict=True)
-    shares = [(name, share) for name, rung, share in found if rung is not None and share is not None]
-    given_up = sum(share < GIVEN_UP for _, share in shares)
-    return Fallbacks(start, len(shares), given_up, len({name for name, _ in shares}))
+    given = [(name, rung, share) for name, rung, share in found if rung is not None and share is not None]
+    given_up = sum(share < GIVEN_UP or rung == SCRATCH for _, rung, share in given)
+    return Fallbacks(start, len(given), given_up, len({name for name, *_ in given}))

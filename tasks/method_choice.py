@@ -9,6 +9,7 @@ from il_models.from_start import FromStart
 from il_models.method import Direct, Fitted, Method
 from il_models.methods import known_methods
 from tasks.errors import RequestError, nearest
+from tasks.registry.suited import BUNDLED
 from tasks.validation import sentence
 
 
@@ -55,6 +56,24 @@ def chosen_method(choice: MethodChoice, where: str) -> Method:
 def _adapter(kind: type[Method]) -> TypeAdapter[Method]:
     """What checks the fields of a method; made once, for that takes a hundred times as long as the checking."""
     return TypeAdapter(kind)
+
+
+def start_asked(start: str, choice: MethodChoice, method: Method) -> str | None:
+    """What a recipe's word for a start refers to: a name, id, path or URI; None: random weights.
+
+    Args:
+        start: the word. choice, method: as the recipe names it, and as it is.
+
+    Raises:
+        RequestError: the method, or its preset, cannot do without a start, or has no use for one.
+    """
+    shipped = BUNDLED if method.needs_start else method.preset_starts.get(choice.preset or "")
+    if start == "random" and shipped:
+        told = method.name if method.needs_start else f"{method.name}, preset {choice.preset},"
+        raise RequestError(f"{told} is worth nothing from random weights; leave `start` out, or give one.")
+    if start not in ("auto", "random") and not isinstance(method, Fitted):
+        raise RequestError(f"{method.name} fits nothing, so that it has no use for a start; leave `start` out.")
+    return {"auto": shipped, "random": None}.get(start, start)
 
 
 def chosen_controls(control: str, method: str) -> tuple[Direct, ...]:

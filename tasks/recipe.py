@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError, model_validator
 from il_models.fitting import Stopper, require_judge
 from il_models.method import Direct, Fitted, Method
 from tasks.errors import RequestError, nearest
-from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung
+from tasks.method_choice import AUTOMATIC, MethodChoice, chosen_controls, chosen_method, chosen_rung, start_asked
 from tasks.recipe_parts import Auto, Choices, Fill, Fold, Output, Tiling, Zoom
 from tasks.registry.artifact import LearnedStart
-from tasks.registry.suited import BUNDLED, start_for
+from tasks.registry.suited import start_for
 from tasks.stopping import StopperChoice, joined
 from tasks.validation import sentence
 
@@ -33,7 +33,7 @@ class Recipe(Choices):
     start: str = Field(
         "auto",
         description="Where a fit begins: random, or a learned start by name, id, path or URI. auto: the one that "
-        "ships, for a method that needs one; otherwise random.",
+        "ships, for a method or a preset that needs one; otherwise random.",
     )
     ladder: tuple[MethodChoice, ...] | Auto = Field(
         "auto",
@@ -133,14 +133,8 @@ class Recipe(Choices):
                 needs one and is told to begin at random.
         """
         method = self.restoration()
-        if self.start == "random" and method.needs_start:
-            raise RequestError(f"{method.name} is worth nothing from random weights; leave `start` out, or give one.")
-        if self.start not in ("auto", "random") and not isinstance(method, Fitted):
-            raise RequestError(f"{method.name} fits nothing, so that it has no use for a start; leave `start` out.")
-        is_random = self.start == "random" or (self.start == "auto" and not method.needs_start)
-        if is_random or not isinstance(method, Fitted):
-            return None
-        return start_for(method, BUNDLED if self.start == "auto" else self.start)
+        named = start_asked(self.start, self.method, method)
+        return start_for(method, named, self.factor) if named and isinstance(method, Fitted) else None
 
     def stopping(self) -> Stopper | None:
         """The stopper, or None where the method's own counts."""

@@ -13,7 +13,6 @@ from il_models.fitting import Fit, FitRecord, fit
 from il_models.nets import Nets
 from il_models.problem import Problem
 from il_models.risk import Estimate, mixture
-from tasks.adaptation import fit_from
 from tasks.beginning import begun_from
 from tasks.columns import fit_columns, noise_columns, valid_share
 from tasks.filling import Filled, fill_gaps
@@ -22,6 +21,7 @@ from tasks.measured import Pixels
 from tasks.mixing import FAILED, share_of
 from tasks.problems import Intensity, make_problem
 from tasks.quality import control_of, estimate_of, judge, psnr_where, spread_over_noise, true_psnr
+from tasks.refereed import fit_started
 from tasks.starts import Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
@@ -141,7 +141,7 @@ def _mixed(batch: _Batch, treatment: Treatment) -> _Batch:
 
 def _fit(problem: Problem, treatment: Treatment, begin: Nets | None) -> Fit:
     if treatment.start is not None and begin is not None:
-        return fit_from(problem, treatment.method, treatment.stopper, begin)
+        return fit_started(problem, treatment.method, treatment.stopper, begin, treatment.start)
     return fit(problem, treatment.method, stopper=treatment.stopper, start=begin)
 
 

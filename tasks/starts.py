@@ -12,7 +12,7 @@ from il_models.fitting import Fit, FitRecord, Status, fit
 from il_models.from_start import FromStart
 from il_models.nets import Nets
 from il_models.problem import Problem
-from tasks.adaptation import START, begun_at, climb, fit_from
+from tasks.adaptation import START, begun_at, climb
 from tasks.adapted import (
     adaptations,
     keep_adapted,
@@ -28,6 +28,7 @@ from tasks.guides import GuideWindow, guide_window, joined_below
 from tasks.measured import Pixels, Valid, measured_pixels, read_box
 from tasks.plan import InputPlan
 from tasks.problems import Window, make_problem, seed_of
+from tasks.refereed import fit_started
 from tasks.stores.place import Place
 from tasks.tiling import Box, Five
 from tasks.treatment import Treatment
@@ -84,7 +85,7 @@ def fitted_start(problem: Problem, treatment: Treatment, witness: Problem | None
     if method.name != treatment.method.name:  # a ladder, also of one rung, is for starts in doubt
         rungs = [each for each in treatment.input_methods if isinstance(each, FromStart)]
         return climb(problem, rungs, begin, treatment.controls, witness)
-    return fit_from(problem, method, treatment.input_stopper, begin, witness=witness)
+    return fit_started(problem, method, treatment.input_stopper, begin, treatment.start, witness)
 
 
 def mosaics(entry: InputPlan, array: "xr.DataArray", run_seed: int, collection: str) -> list[Window]:

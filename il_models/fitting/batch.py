@@ -73,6 +73,7 @@ class Running:
         self.optimiser.step()
         with torch.no_grad():
             method.after_step(self.nets, self.draw, step - 1)
+            self.inputs = method.carried_on(self.nets, self.inputs, self.problem, self.draw, step - 1)
         return loss.detach()
 
     def note(self, step: int, loss: Tensor) -> None:

@@ -70,7 +70,9 @@ def maml(
         nets = Nets(frame, repeated(start | fixed, tasks.support.b))
         sizes = {name: step_size(rates[RATE + name], inner) for name in start}
         last = min(1.0, step / max(1.0, inner.annealed * schedule.steps))
-        each = outer_losses(method, nets, tasks, sizes, inner, only_last=last == 1)
+        rough = step < schedule.rough * schedule.steps
+        with torch.autocast(tasks.support.y.device.type, torch.bfloat16, enabled=rough):
+            each = outer_losses(method, nets, tasks, sizes, inner, only_last=last == 1)
         means = torch.stack([one.mean() for one in each])
         return (1 - last) * means.mean() + last * means[-1]
 

@@ -22,8 +22,9 @@ class Tasks:
     """b meta-tasks.
 
     support: what weights are adapted on, by the method's own loss. query: of the same inputs, with the same
-    degradation, no pixel in common and none within reach. clean: the image of the query where it is known; without it
-    the adapted weights are judged by the method's own loss, and a collection of measurements is enough.
+    degradation, no pixel in common and none within reach; where images are enlarged the same measurement, for the image
+    has pixels that no support shows. clean: the image of the query where it is known; without it the adapted weights
+    are judged by the method's own loss, and a collection of measurements is enough.
     """
 
     support: Problem
@@ -84,4 +85,6 @@ def judged(method: Fitted, nets: Nets, tasks: Tasks) -> Float[Tensor, " b"]:
     level = query.noise.nominal(query.y).square().flatten(1).mean(1) + SOFT**2
     if tasks.clean is None:
         return method.loss(nets, inputs, query, draw, 0) / level
-    return mse(method.estimate(nets, inputs, query, draw), tasks.clean, query.mask) / level
+    finer = query.mask.shape[-2:] != tasks.clean.shape[-2:]
+    known = torch.ones_like(tasks.clean[:, :1], dtype=torch.bool) if finer else query.mask
+    return mse(method.estimate(nets, inputs, query, draw), tasks.clean, known) / level

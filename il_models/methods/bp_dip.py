@@ -7,13 +7,10 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from il_models.data_steps import noise_level, whitened
+from il_models.data_steps import noise_level, projected_misfit
 from il_models.degradations import Blur, Degradation, Downsample, Subsample
-from il_models.metrics import mean
 from il_models.problem import Problem
 from il_models.untrained import Untrained
-
-ENOUGH = 1e-2  # of the conjugate gradients: a step down needs no more digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +24,9 @@ class BackProjectionPrior(Untrained):
     """
 
     name: ClassVar[str] = "bp_dip"
-    summary: ClassVar[str] = "an untrained hourglass held by back-projection: sharpens; needs the noise level"
+    summary: ClassVar[str] = "an untrained hourglass held by back-projection: sharpens, enlarges"
     source: ClassVar[str] = "Zukerman, Tirer and Giryes, EUSIPCO 2020, arXiv 2003.05417"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample)
-    needs_noise_level: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1000},
     }
@@ -43,8 +39,5 @@ class BackProjectionPrior(Untrained):
 
     def fidelity(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
         """Mean over the measured pixels of r (A A^T + d)^-1 r, where r = A x - y."""
-        off = problem.A(x) - problem.y
         damp = self.damp * (255 * noise_level(problem)) ** 2 + self.floor
-        even = whitened(problem, off.detach(), damp, ENOUGH)
-        # The form is quadratic: its gradient is twice `even`, through which nothing need flow.
-        return mean(2 * off * even - (off * even).detach(), problem.mask)
+        return projected_misfit(problem, x, damp)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from il_models.method import Direct
+from il_models.nonlocal_means import patch_means
 from il_models.problem import Problem
 
 H = 0.7  # chosen on three of Set12 at sigma 15, 25 and 50, and never per image
@@ -69,20 +70,12 @@ class NonLocalMeans(Direct):
             "channel_axis": None if alone else -1,
         }
         if self.h == "calibrated":
-            result = _filtered(image, h=H, scale=_calibrated_scale(image, settings), **settings)
+            result = patch_means(image, h=H, scale=_calibrated_scale(image, settings), **settings)
         else:
-            result = _filtered(image, h=self.h, scale=1.0, **settings)
+            result = patch_means(image, h=self.h, scale=1.0, **settings)
         # scikit-image drops axes of length 1
         restored = torch.from_numpy(result.reshape(image.shape)).to(y)
         return restored[None] if alone else restored.movedim(-1, 0)
-
-
-def _filtered(image: NDArray[np.floating], *, h: float, scale: float, **settings: Any) -> NDArray[np.floating]:
-    """Means of an image whose noise has the standard deviation `scale`, with the cut-off in units of it."""
-    from skimage.restoration import denoise_nl_means
-
-    found = denoise_nl_means(image, h=h * scale, sigma=scale, fast_mode=True, preserve_range=True, **settings)
-    return np.asarray(found)
 
 
 def _calibrated_scale(image: NDArray[np.floating], settings: dict[str, Any]) -> float:
@@ -93,5 +86,5 @@ def _calibrated_scale(image: NDArray[np.floating], settings: dict[str, Any]) -> 
     if min(spatial) < LEAST_SIDE:
         return 1.0
     choices = {name: [value] for name, value in settings.items()} | {"h": [H], "scale": SCALES}
-    _, (tried, losses) = calibrate_denoiser(image, _filtered, choices, extra_output=True)
+    _, (tried, losses) = calibrate_denoiser(image, patch_means, choices, extra_output=True)
     return float(tried[int(np.argmin(losses))]["scale"])

@@ -21,6 +21,7 @@ from il_models.resampling import resized
 from il_models.views import in_strips, turned, undone
 
 RAISED = "raised"  # leads the names of images of intermediate scales
+ADAPTED = {"steps": 10, "crop": 256, "squeeze": 1.0, "views": 1, "projections": 0}  # Soh et al., CVPR 2020: one pair
 SMOOTH = 1e-6  # where |e| becomes round, in units of y: a loss that overflows with the numbers that it is made of
 
 
@@ -49,7 +50,10 @@ class ZeroShotSuperResolution(Fitted):
         "fast": {"steps": 600, "crop": 48, "rate": 1e-3},
         "gradual": {"steps": 3000, "scales": (1.5,)},
         "noisy": {"projections": 0, "grain": 0.0125, "squeeze": 0.75},  # the paper's for real, noisy images
+        "mzsr": ADAPTED,
+        "mlsr": ADAPTED,
     }
+    preset_starts: ClassVar[Mapping[str, str]] = {"mzsr": "mzsr", "mlsr": "mlsr"}
 
     steps: int = 1500  # paper: 900 to 3000, by its rule
     rate: float = 1e-3  # paper: 1e-3
@@ -68,6 +72,15 @@ class ZeroShotSuperResolution(Fitted):
     def reach(self) -> None:
         """The whole tile: back-projections carry far, although little."""
         return
+
+    @property
+    def start_network(self) -> Mapping[str, str | int]:
+        """A start is of this width and depth, and for a factor, which its card tells."""
+        return {"kind": ResidualStack.__name__, "width": self.width, "depth": self.depth}
+
+    def from_scratch(self) -> "ZeroShotSuperResolution":
+        """What does without a start: the fast preset."""
+        return ZeroShotSuperResolution(**{**self.presets["fast"], "width": self.width, "depth": self.depth})
 
     def work(self, pixels: int, channels: int) -> float:
         """Forward and backward on a father per step; at the end `views` passes over the image, for a factor of 2."""

@@ -27,10 +27,7 @@ def collection_material(source: Source, every: int = EVERY) -> Material:
         RequestError: nothing is left to learn from.
     """
     units, left_out = read_units(source)
-    held = units[every - 1 :: every] or units[1:][-1:]
-    names = {unit.name for unit in held}
-    kept = [unit for unit in units if unit.name not in names]
-    told = f"{len(held)} of {len(units)} {'inputs' if len(source.inputs) > 1 else 'places'} of {source.collection}"
+    kept, held, told = held_apart(source, units, every)
     origins, licence = [unit.origin for unit in kept], source.facts.licence or "not stated"
     if source.is_clean:
         planes = [plane for unit in kept for seen in unit.planes for plane in resized(seen.plane)]
@@ -41,9 +38,17 @@ def collection_material(source: Source, every: int = EVERY) -> Material:
         return clean_material(planes, trials, origins, told, licence, left_out)
     measured = [each for unit in kept for seen in unit.planes for each in _binned(seen)]
     _require(len(measured), source, left_out)
+    return noisy_material(measured, _noisy_trials(held or kept), origins, told, licence, left_out)
+
+
+def held_apart(source: Source, units: list[Unit], every: int) -> tuple[list[Unit], list[Unit], str]:
+    """The units that are learned from, those that are held out, none of too small a collection, and words for these."""
+    held = units[every - 1 :: every] or units[1:][-1:]
+    names = {unit.name for unit in held}
+    told = f"{len(held)} of {len(units)} {'inputs' if len(source.inputs) > 1 else 'places'} of {source.collection}"
     if not held:
-        held, told = kept, f"nothing of {source.collection}: it is too small to be split, and was learned from as well"
-    return noisy_material(measured, _noisy_trials(held), origins, told, licence, left_out)
+        told = f"nothing of {source.collection}: it is too small to be split, and was learned from as well"
+    return [unit for unit in units if unit.name not in names], held, told
 
 
 def judging_trials(source: Source, units: list[Unit]) -> list[Trial]:

@@ -72,7 +72,7 @@ def make_folding(
     moved, adapted = _moved(request.out / FOLDER, start, [ref.name for ref in inputs], choice.toward)
     lesson = Lesson(
         name=folded_name(start, request.collection),
-        size=start.card.network["size"],  # type: ignore[arg-type]
+        what=str(start.card.network["size"]),
         steps=choice.steps,
         seed=SEED,
         source=Source(request.collection, request.facts, inputs),

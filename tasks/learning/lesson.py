@@ -8,16 +8,17 @@ from importlib.metadata import version
 from typing import get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from il_models.meta.joint import Schedule
-from il_models.networks.denoiser import SharedDenoiser, Size
-from tasks.errors import RequestError, nearest
-from tasks.learning.collection import EVERY, collection_material
+from il_models.networks.denoiser import Size
+from tasks.errors import RequestError
+from tasks.learning.collection import EVERY
+from tasks.learning.enlarging import enlarging
 from tasks.learning.external import external_material
 from tasks.learning.material import CROPS, SIDE, Material
-from tasks.learning.packaged import packaged_material
 from tasks.learning.reading import Source, find_source
+from tasks.learning.subjects import Denoising, Subject
 from tasks.plan import PIXELS_VERSION
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.card import CARD, checked_name
@@ -34,6 +35,7 @@ PACKAGED = "packaged pictures"
 class Lesson:
     """A start to be learned.
 
+    what: lite, small or base for a shared denoiser of that size; or as `enlarging` takes it.
     source: a collection; None stands for the packaged pictures. seed: of crops and noise. parent: the start to go on
     from. out: where the start goes; None: to the registry, as a candidate. rate, rough: as Schedule has them. every:
     one of so many inputs is held out. moved: weights to begin with in place of the parent's, by name, some of them.
@@ -41,7 +43,7 @@ class Lesson:
     """
 
     name: str
-    size: Size
+    what: str
     steps: int
     seed: int
     source: Source | None = None
@@ -65,7 +67,7 @@ class Lesson:
             each and [(ref.uri, ref.fingerprint) for ref in each.inputs] for each in (self.source, self.frame)
         )
         parent = self.parent.card.id if self.parent else None
-        plain = [self.size, self.steps, self.seed, inputs, parent, self.rate, self.rough, CROPS, SIDE, PIXELS_VERSION]
+        plain = [self.what, self.steps, self.seed, inputs, parent, self.rate, self.rough, CROPS, SIDE, PIXELS_VERSION]
         told = [*plain, self.every, *([own_id(self.moved)] if self.moved else []), *([shown] if shown else [])]
         key = hashlib.blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()
         return registry_place() / ".learning" / key
@@ -78,13 +80,18 @@ class Lesson:
         """
         if self.source is not None and self.frame is not None:
             return external_material(self.source, self.frame)
-        return packaged_material() if self.source is None else collection_material(self.source, self.every)
+        return self.subject.material(self.source, self.every)
 
-    def network(self) -> SharedDenoiser:
+    @property
+    def subject(self) -> Subject:
+        """What is learned."""
+        return subject_of(self.what)
+
+    def network(self) -> nn.Module:
         """The network as it begins."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(INITIAL)
-            network = SharedDenoiser(self.size)
+            network = self.subject.network()
         if self.parent:
             network.load_state_dict({**self.parent.weights, **self.moved})
         return network
@@ -96,8 +103,7 @@ class Lesson:
             "steps": self.steps,
             "rate": self.rate,
             "rough": self.rough,
-            "crops": CROPS,
-            "side": SIDE,
+            **self.subject.told(),
             "seed": self.seed,
             "source": self.source.collection if self.source else PACKAGED,
             **({"frame": self.frame.collection} if self.frame else {}),
@@ -109,7 +115,7 @@ def make_lesson(
     name: str,
     source: str | None = None,
     *,
-    size: str = "small",
+    what: str = "small",
     steps: int = 60_000,
     seed: int = 17,
     parent: str | None = None,
@@ -122,7 +128,8 @@ def make_lesson(
     Args:
         name: of the start.
         source: name of a collection, or a path, glob or URI; None: the pictures inside scikit-image and scikit-learn.
-        size: lite, small or base. steps: of the training. seed: of crops and noise.
+        what: lite, small or base, a shared denoiser of that size; or a start of zssr: zoom, kernels, mzsr or mlsr.
+        steps: of the training. seed: of crops and noise.
         parent: the start to go on from, as load_start takes it.
         catalog, limit: as for a restoration.
         out: folder or URI for the start; None: the registry.
@@ -131,19 +138,16 @@ def make_lesson(
         RequestError: it cannot be learned as it stands.
     """
     checked_name(name)
-    if size not in get_args(Size):
-        known = get_args(Size)
-        raise RequestError(f"--size {size} is not known; known: {', '.join(known)}.{nearest(size, known)}")
+    subject = subject_of(what)
     if steps < 1:
         raise RequestError(f"--steps {steps} learns nothing; give 1 or more, such as 60000.")
     begun = load_start(parent) if parent else None
-    if begun and begun.card.network != {"kind": "SharedDenoiser", "size": size}:
-        raise RequestError(f"--parent {parent} is of another network, {begun.card.network}; give --size as it has it.")
+    _require_alike(begun, parent, subject)
     place = Place(out) if out else None
     if place and place.exists(f"{name}{CARD}"):
         raise RequestError(f"'{place.uri}' has a start '{name}' already; give another name, or remove it first.")
     found = find_source(source, catalog, limit) if source else None
-    return Lesson(name, size, steps, seed, found, begun, place)  # type: ignore[arg-type]
+    return Lesson(name, what, steps, seed, found, begun, place, subject.rate, subject.rough)
 
 
 def make_tuning(
@@ -161,8 +165,30 @@ def make_tuning(
     """
     begun = load_start(parent)
     size = str(begun.card.network.get("size"))
-    lesson = make_lesson(name, source, size=size, steps=steps, seed=seed, parent=parent, catalog=catalog)
+    lesson = make_lesson(name, source, what=size, steps=steps, seed=seed, parent=parent, catalog=catalog)
     return replace(lesson, rate=TUNING, rough=0.0, frame=find_source(frame, catalog))
+
+
+def subject_of(what: str) -> Subject:
+    """What a word of the command line stands for.
+
+    Raises:
+        RequestError: nothing.
+    """
+    return Denoising(what) if what in get_args(Size) else enlarging(what)  # type: ignore[arg-type]
+
+
+def _require_alike(parent: LearnedStart | None, called: str | None, subject: Subject) -> None:
+    """A parent is of the network that is learned, and for the same factor."""
+    if parent is None:
+        return
+    if parent.card.network != subject.fields:
+        raise RequestError(f"--parent {called} is of another network, {parent.card.network}; give --size as it has it.")
+    factor, wanted = parent.card.spread.get("factor"), getattr(subject, "factor", None)
+    if factor != wanted:
+        raise RequestError(
+            f"--parent {called} enlarges x{factor:g}, and x{wanted} is asked for; give one of that factor."
+        )
 
 
 def own_id(weights: dict[str, Tensor]) -> str:

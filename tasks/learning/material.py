@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 
 from il_models.meta.corruption import Corrupted, Spread, corrupted
 from il_models.meta.recorruption import Split, recorrupted
 from tasks.learning.planes import Plane, crops, turned
-from tasks.learning.trials import Trial
+from tasks.learning.trials import Judges
 from tasks.registry.card import TrainingInput
 
 CROPS = 6  # of a step
@@ -20,13 +21,13 @@ SIDE = 64  # px of a crop
 class Material:
     """Everything that a lesson reads.
 
-    draw: the crops of a step, from a generator. trials: on what was held out. inputs: what was learned from.
+    draw: what a step learns from, by a generator. trials: on what was held out. inputs: what was learned from.
     held_out, normalisation, licence: in words. sigma: lowest and highest level that is drawn, of a range of 1.
     spread: of what is drawn. left_out: inputs that could not be read, and why.
     """
 
-    draw: Callable[[torch.Generator], Corrupted]
-    trials: tuple[Trial, ...]
+    draw: Callable[[torch.Generator], Any]
+    trials: tuple[Judges, ...]
     inputs: tuple[TrainingInput, ...]
     held_out: str
     normalisation: str
@@ -46,7 +47,7 @@ class Measured:
 
 def clean_material(
     planes: list[Plane],
-    trials: Sequence[Trial],
+    trials: Sequence[Judges],
     inputs: Sequence[TrainingInput],
     held_out: str,
     licence: str,
@@ -75,7 +76,7 @@ def clean_material(
 
 def noisy_material(
     measured: list[Measured],
-    trials: Sequence[Trial],
+    trials: Sequence[Judges],
     inputs: Sequence[TrainingInput],
     held_out: str,
     licence: str,

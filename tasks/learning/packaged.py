@@ -36,22 +36,31 @@ def packaged_material() -> Material:
     Raises:
         RequestError: scikit-learn is not installed.
     """
+    planes, inputs = packaged_planes()
+    told = f"{', '.join(Path(name).stem for name in HELD_OUT)} of scikit-image, grey, the middle 256 x 256 px"
+    return clean_material(planes, packaged_trials(), inputs, told, LICENCE)
+
+
+def packaged_planes() -> tuple[list[Plane], list[TrainingInput]]:
+    """The planes of all pictures but those that are held out, and what the card says of them.
+
+    Raises:
+        RequestError: scikit-learn is not installed.
+    """
     pictures = {file.stem: picture(file) for file in _files()}
-    planes: list[Plane] = [plane for each in pictures.values() for grey in greys(each) for plane in resized(grey)]
-    return clean_material(
-        planes,
-        packaged_trials(),
-        [made_from(name, each) for name, each in pictures.items()],
-        f"{', '.join(Path(name).stem for name in HELD_OUT)} of scikit-image, grey, the middle 256 x 256 px",
-        LICENCE,
-    )
+    planes = [plane for each in pictures.values() for grey in greys(each) for plane in resized(grey)]
+    return planes, [made_from(name, each) for name, each in pictures.items()]
+
+
+def held_out_planes() -> dict[str, Plane]:
+    """The pictures that are held out, in grey, by name."""
+    folder = _folder("skimage", "scikit-image") / "data"
+    return {Path(name).stem: resized(next(iter(greys(picture(folder / name)))))[0] for name in HELD_OUT}
 
 
 def packaged_trials() -> list[Trial]:
     """Measurements of the pictures that are held out."""
-    folder = _folder("skimage", "scikit-image") / "data"
-    planes = {Path(name).stem: resized(next(iter(greys(picture(folder / name)))))[0] for name in HELD_OUT}
-    return [trial for name, plane in planes.items() for trial in clean_trials(name, plane)]
+    return [trial for name, plane in held_out_planes().items() for trial in clean_trials(name, plane)]
 
 
 def picture(file: Path) -> NDArray[np.generic]:

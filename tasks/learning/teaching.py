@@ -2,23 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
-from il_models.meta.corruption import Corrupted
-from il_models.meta.joint import Learned, joint
-from il_models.networks.denoiser import SharedDenoiser
+from il_models.meta.training import Learned
 from tasks.learning.keeping import Curve, keep_state, kept_state, tell_progress
 from tasks.learning.lesson import Lesson, today, versions
 from tasks.learning.material import Material
-from tasks.learning.trials import Restored, by_network, by_nlm, evidence, mean_psnr
+from tasks.learning.trials import evidence, mean_psnr
 from tasks.registry.artifact import LearnedStart, make_start
 from tasks.registry.card import Card, CurvePoint
 
 REPORTS = 10  # of the progress, between two states that are kept, each with its point of the curve
 STATES = 10  # that are kept of a short lesson
 REPORTED = 100  # steps, at most, between two reports
-FOLLOWED = 24  # trials at most that a point is measured on, so that it costs little beside the steps between two
 STRIDE = 1_000_003  # between the seeds of two steps
 
 
@@ -43,27 +41,22 @@ def taught(lesson: Lesson, material: Material) -> Iterator[Progress]:
     On one thread, for the number of threads decides the last bits; on a GPU where there is one.
     """
     torch.set_num_threads(1)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = lesson.network().to(device)
+    subject = lesson.subject
+    network = lesson.network().to(subject.device)
     kept = kept_state(lesson.work)
     begun, curve = kept if kept else (None, ())
     losses: list[float] = []
     every = max(1, min(REPORTED, lesson.steps // (REPORTS * STATES)))
 
-    def sample(step: int) -> Corrupted:
-        random = torch.Generator().manual_seed(step * STRIDE + lesson.seed)
-        drawn = material.draw(random)
-        return Corrupted(
-            y=drawn.y.to(device),
-            target=drawn.target.to(device),
-            sigma=drawn.sigma.to(device),
-            correlation=drawn.correlation.to(device),
-        )
+    def draw(step: int) -> Any:
+        return material.draw(torch.Generator().manual_seed(step * STRIDE + lesson.seed))
 
-    for learned in joint(network, sample, lesson.schedule, _moved(begun, device), every=every):
+    for learned in subject.states(network, draw, lesson.schedule, begun, every):
         losses.append(learned.loss)
         if learned.steps % (every * REPORTS) == 0 or learned.steps == lesson.steps:
-            curve = (*curve, _point(learned, sum(losses) / len(losses), material, network))
+            shown = mean_psnr(material.trials[: subject.followed], subject.restored(network, learned))
+            psnr = tuple(round(shown[level], 3) for level in sorted(shown))
+            curve = (*curve, CurvePoint(learned.steps, round(sum(losses) / len(losses), 5), psnr))
             keep_state(lesson.work, learned, curve)
             losses.clear()
         tell_progress(lesson.work, learned.steps, lesson.steps)
@@ -78,14 +71,14 @@ def concluded(lesson: Lesson, material: Material, learned: Learned, curve: Curve
             at the beginning.
         curve: as `taught` kept it, or as it is known from elsewhere.
     """
-    network = lesson.network()
+    network, subject = lesson.network(), lesson.subject
     begun = {name: value.detach() for name, value in network.named_parameters()}
     levels = tuple(sorted({trial.level for trial in material.trials}))
     card = Card(
         name=lesson.name,
         id="",
-        network={"kind": "SharedDenoiser", "size": lesson.size},
-        channels="any",
+        network=subject.fields,
+        channels=subject.channels,
         normalisation=material.normalisation,
         sigma=material.sigma,
         schedule=lesson.told(),
@@ -99,30 +92,10 @@ def concluded(lesson: Lesson, material: Material, learned: Learned, curve: Curve
         code=versions(),
         made=today(),
         stored="float16",
+        adaptation=subject.adaptation(learned),
     )
-    start = make_start(card, {**begun, **learned.weights})
+    trained = {name: value for name, value in learned.weights.items() if name in begun}
+    start = make_start(card, {**begun, **trained})
     network.load_state_dict(start.weights)
-    shown = evidence(material.trials, by_network(network), *_referee(lesson))
+    shown = evidence(material.trials, subject.restored(network, learned), *subject.referee(lesson.parent))
     return make_start(replace(card, evidence=shown), start.weights)
-
-
-def _referee(lesson: Lesson) -> tuple[Restored, str]:
-    """Whom a candidate is held against: its parent, or the classical control where it has none."""
-    if lesson.parent is None:
-        return by_nlm, "nlm"
-    parent = SharedDenoiser(lesson.size)
-    parent.load_state_dict(lesson.parent.weights)
-    return by_network(parent), lesson.parent.card.id
-
-
-def _point(learned: Learned, loss: float, material: Material, network: SharedDenoiser) -> CurvePoint:
-    found = mean_psnr(material.trials[:FOLLOWED], by_network(network))
-    return CurvePoint(learned.steps, round(loss, 5), tuple(round(found[level], 3) for level in sorted(found)))
-
-
-def _moved(begun: Learned | None, device: torch.device) -> Learned | None:
-    """A state on the device of the network, but for Adam's count of steps, which stays on the CPU."""
-    if begun is None:
-        return None
-    moments = {name: value if name.endswith(".step") else value.to(device) for name, value in begun.moments.items()}
-    return replace(begun, weights={name: value.to(device) for name, value in begun.weights.items()}, moments=moments)

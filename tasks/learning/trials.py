@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,6 +25,28 @@ LEAST_ERROR = 1e-9  # that an estimated error may have: noise of the target may 
 Restored = Callable[[Tensor, float], Tensor]  # (1 1 h w) measurement and sigma -> image
 
 
+class Judges(Protocol):
+    """A measurement whose image is known: what a trial is to a curve and to the gate. level: that it is averaged by."""
+
+    @property
+    def image(self) -> str:
+        """Name of the image."""
+
+    @property
+    def level(self) -> float:
+        """Of noise, or of the kernel."""
+
+    @property
+    def plain(self) -> Tensor:
+        """What there is without any restoration."""
+
+    def by(self, restored: Any) -> Tensor:
+        """What a restoration makes of it."""
+
+    def error(self, x: Tensor) -> float:
+        """Mean squared error of a restoration."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One measurement of a held-out plane. floor: mean squared error of the target itself, 0 where it is clean."""
@@ -34,6 +57,15 @@ class Trial:
     target: Float[Tensor, "1 1 h w"]
     sigma: float
     floor: float = 0.0
+
+    @property
+    def plain(self) -> Float[Tensor, "1 1 h w"]:
+        """What there is without any restoration."""
+        return self.y
+
+    def by(self, restored: Restored) -> Tensor:
+        """What a restoration makes of it."""
+        return restored(self.y, self.sigma)
 
     def error(self, x: Tensor) -> float:
         """Mean squared error of a restoration, estimated where the target has noise of its own."""
@@ -76,23 +108,23 @@ def by_nlm(y: Tensor, sigma: float) -> Tensor:
     return NonLocalMeans().estimate(problem)
 
 
-def mean_psnr(trials: Sequence[Trial], restored: Restored) -> dict[float, float]:
+def mean_psnr(trials: Sequence[Judges], restored: Any) -> dict[float, float]:
     """Mean PSNR in dB by level, for a range of 1."""
     found: dict[float, list[float]] = {}
     for trial in trials:
-        found.setdefault(trial.level, []).append(-10 * np.log10(trial.error(restored(trial.y, trial.sigma))))
+        found.setdefault(trial.level, []).append(-10 * np.log10(trial.error(trial.by(restored))))
     return {level: float(np.mean(values)) for level, values in found.items()}
 
 
-def evidence(trials: Sequence[Trial], candidate: Restored, referee: Restored, name: str) -> Evidence:
+def evidence(trials: Sequence[Judges], candidate: Any, referee: Any, name: str) -> Evidence:
     """All trials as the gate wants them. name: of the referee."""
     rows = [
         Shown(
             trial.image,
             trial.level,
-            trial.error(trial.y),
-            trial.error(referee(trial.y, trial.sigma)),
-            trial.error(candidate(trial.y, trial.sigma)),
+            trial.error(trial.plain),
+            trial.error(trial.by(referee)),
+            trial.error(trial.by(candidate)),
         )
         for trial in trials
     ]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from il_models.networks.denoiser import SharedDenoiser, Size
+from il_models.networks.residual_stack import ResidualStack
 from il_models.networks.three_layers import ThreeLayers
 from tasks.errors import RequestError, nearest
 from tasks.registry.card import Card
@@ -13,8 +14,9 @@ from tasks.registry.card import Card
 KINDS = {
     "SharedDenoiser": f"'size', one of {', '.join(get_args(Size))}",
     "ThreeLayers": "'channels' and 'width', numbers from 1 to 1024",
+    "ResidualStack": "'channels' and 'width', numbers from 1 to 1024, and 'depth', from 2 to 64",
 }
-WIDEST = 1024
+WIDEST, DEEPEST = 1024, 64
 
 
 def network_of(card: Card) -> nn.Module:
@@ -38,4 +40,8 @@ def network_of(card: Card) -> nn.Module:
                 0 < channels <= WIDEST and 0 < width <= WIDEST and not rest
             ):
                 return ThreeLayers(channels, width)
+            case "ResidualStack", {"channels": int(channels), "width": int(width), "depth": int(depth), **rest} if (
+                0 < channels <= WIDEST and 0 < width <= WIDEST and 2 <= depth <= DEEPEST and not rest
+            ):
+                return ResidualStack(channels, width, depth)
     raise RequestError(f"The start '{card.name}' is for a {kind} with the fields {fields}; expected: {KINDS[kind]}.")

@@ -13,15 +13,17 @@ from tasks.stores.place import Place
 BUNDLED = "grey"  # the start of methods that cannot do without one
 
 
-def start_for(method: Fitted, reference: str) -> LearnedStart:
+def start_for(method: Fitted, reference: str, factor: int | None = None) -> LearnedStart:
     """A start whose weights are those of the method's network.
 
     Args:
         method: what is to begin from it.
         reference: name, id, path or URI, as load_start takes it.
+        factor: by which images are to be enlarged; None: whatever the start was learned for.
 
     Raises:
-        RequestError: there is no such start, it is broken, or it is for another network or none that the method has.
+        RequestError: there is no such start, it is broken, or it is for another network or none that the method has, or
+            for another factor.
     """
     if method.start_network is None:
         raise RequestError(f"{method.name} always begins at random weights; leave `start` out, or set it to random.")
@@ -34,7 +36,24 @@ def start_for(method: Fitted, reference: str) -> LearnedStart:
             f"The start '{start.card.name}' ({start.card.id}) is for {told}, and {method.name} fits {wanted}; give a "
             "start for that, or the method the fields of this one."
         )
+    if factor is not None:
+        _require_factor(start, factor)
     return start
+
+
+def _require_factor(start: LearnedStart, factor: int) -> None:
+    """A start that has learned to enlarge does it by one factor.
+
+    Raises:
+        RequestError: another one is asked for.
+    """
+    learned = start.card.spread.get("factor")
+    if learned is not None and learned != factor:
+        wanted = f"x{factor}" if factor > 1 else "not at all"
+        raise RequestError(
+            f"The start '{start.card.name}' ({start.card.id}) enlarges x{learned:g}, and the recipe {wanted}; set "
+            f"zoom: {learned:g}, or learn one (selfmend learn --what mzsr-x{max(2, factor)} ...)."
+        )
 
 
 def start_instead(start: LearnedStart, collection: str) -> LearnedStart | None:

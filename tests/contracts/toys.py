@@ -15,6 +15,10 @@ from il_models.scale_below import kept_back
 
 SIGMA = 0.1
 NARROW = {
+    "bp_dip": {"widths": (8, 8), "code": 4},
+    "gsure": {"widths": (8, 8)},
+    "deep_red": {"widths": (8, 8), "code": 4, "inner": 1, "look": 2},
+    "pnp_dip": {"widths": (8, 8), "code": 4},
     "zssr": {"width": 8, "crop": 24},
     "guided_sr": {"width": 8, "depth": 3, "crop": 24},
     "idbp_ia": {"iterations": 2, "crops": 1, "crop": 16, "size": "lite"},

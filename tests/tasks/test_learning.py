@@ -43,7 +43,7 @@ def material() -> Material:
 
 
 def lesson(steps: int = 20, **changes: object) -> Lesson:
-    return replace(make_lesson("blobs", size="lite", steps=steps), **changes)  # type: ignore[arg-type]
+    return replace(make_lesson("blobs", what="lite", steps=steps), **changes)  # type: ignore[arg-type]
 
 
 def test_a_lesson_that_was_interrupted_ends_with_the_same_weights(material: Material, tmp_path: Path) -> None:
@@ -85,8 +85,8 @@ def test_one_goes_on_from_a_parent(material: Material, tmp_path: Path) -> None:
         pass
     parent = conclude(first, material).card
     with pytest.raises(RequestError, match="of another network"):
-        make_lesson("more", size="small", parent=parent.id)
-    asked = make_lesson("more", size="lite", steps=2, parent=parent.id, out=str(tmp_path / "here"))
+        make_lesson("more", what="small", parent=parent.id)
+    asked = make_lesson("more", what="lite", steps=2, parent=parent.id, out=str(tmp_path / "here"))
     assert all(
         torch.equal(value, load_start(parent.id).weights[name]) for name, value in asked.network().named_parameters()
     )
@@ -98,14 +98,14 @@ def test_one_goes_on_from_a_parent(material: Material, tmp_path: Path) -> None:
     assert card.evidence.referee == parent.id
     assert load_start(str(tmp_path / "here" / "more.safetensors")).card == card
     with pytest.raises(RequestError, match="has a start 'more' already"):
-        make_lesson("more", size="lite", out=str(tmp_path / "here"))
+        make_lesson("more", what="lite", out=str(tmp_path / "here"))
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ({"name": "My start"}, "cannot name a start"),
-        ({"size": "smal"}, "Did you mean 'small'"),
+        ({"what": "smal"}, "Did you mean 'small'"),
         ({"steps": 0}, "--steps 0"),
         ({"source": "cells_dem"}, "Did you mean 'cells_demo'"),
         ({"source": "cells_demo", "limit": 0}, "--limit 0"),

@@ -66,7 +66,8 @@ def ways(known: dict[str, LearnedStart]) -> dict[str, Way]:
         for steps in (1, 10) if own else ():
             assert own is not None
             found[f"{name}, {steps} SGD"] = _from(start, going_on(own.card, replace(ADAPTED, steps=steps)))
-        found[f"{name}, 10 Adam"] = _from(start, ADAPTED)
+        for steps in (10, 30):
+            found[f"{name}, {steps} Adam"] = _from(start, replace(ADAPTED, steps=steps))
     found["scratch fast"] = lambda problem: fit(problem, FAST).x
     found["scratch full"] = lambda problem: fit(problem, FULL).x
     return found

@@ -1,6 +1,6 @@
 """What does it cost to plan a million tiles? Nothing is fitted: survey, grids, lots, forecast, and the plan as JSON.
 
-    python -m benchmarks.planned [--tiles 1000000]
+    python -m benchmarks.planned [--tiles 1000000] [--images 1000000]
 
 Seconds, peak memory of the planning process, and how many Prefect task runs it would be.
 """
@@ -29,15 +29,15 @@ FILES = 64  # of small images; the others are links to them
 def main() -> None:
     """Plan ten scenes, and as many tiles in small images."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tiles", type=int, default=1_000_000)
+    parser.add_argument("--tiles", type=int, default=1_000_000, help="of scenes")
+    parser.add_argument("--images", type=int, default=1_000_000, help="tiles in small images")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
-    tiles = 20_000 if given.quick else given.tiles
-    whats: list[tuple[str, Callable[[Path, int], None]]] = [
-        (f"{SCENES} scenes", _scenes),
-        (f"small images, {OWN} tiles each", _images),
+    whats: list[tuple[str, Callable[[Path, int], None], int]] = [
+        (f"{SCENES} scenes", _scenes, given.tiles),
+        (f"small images, {OWN} tiles each", _images, given.images),
     ]
-    rows = [_apart(what, make, tiles) for what, make in whats]
+    rows = [_apart(what, make, 20_000 if given.quick else tiles) for what, make, tiles in whats]
     heads = ["input", "inputs", "tiles", "lots", "survey s", "plan s", "peak MB", "plan.json MB", "task runs"]
     text = "identity, tiles of 64 x 64 uint16; surveyed by two processes, as a run does"
     write_table("" if given.quick else "planned", "Planning, without a single fit", [(text, heads, rows)])

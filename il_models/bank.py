@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 
 PLACES = 11  # bits of a key that say which displacement it belongs to
 LARGEST = 22  # radius whose 45 x 45 displacements fit into them
+CACHED = 2**15  # pixels of tiles that are searched together on a CPU, whose cache holds them
 NONE = torch.iinfo(torch.int32).max >> PLACES  # the distance, without those bits, of a place where nothing was found
 
 
@@ -51,8 +52,8 @@ def similar_pixels(
     """
     if not 0 < radius <= LARGEST:
         raise ValueError(f"radius = {radius}: a window reaches 1 to {LARGEST} pixels.")
-    # One tile after the other stays in a CPU's cache.
-    parts = [(y, mask)] if y.is_cuda else list(zip(y.split(1), mask.split(1), strict=True))
+    together = len(y) if y.is_cuda else max(1, CACHED // y[0, 0].numel())
+    parts = list(zip(y.split(together), mask.split(together), strict=True))
     found = [_nearest(tile, kept, count, radius, patch, centre) for tile, kept in parts]
     return Similar(*(torch.cat(each) for each in zip(*found, strict=True)))
 

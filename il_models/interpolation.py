@@ -1,10 +1,10 @@
 """Smooth surfaces over what was not measured."""
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: a second of every process
 import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 FAR = 48  # px: further from all that was measured a surface is as good as the nearest pixel, and dear
@@ -26,7 +26,7 @@ def nearest(y: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float
     """y (c, h, w), and where the mask (h, w) is False the value of the nearest pixel where it is True."""
     if mask.all() or not mask.any():
         return y
-    rows, columns = distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    rows, columns = scipy.ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
     return np.asarray(y[:, rows, columns])
 
 
@@ -36,6 +36,6 @@ def _one(y: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]
     y = nearest(y, mask)
     if mask.all() or not mask.any():
         return y
-    unknown = ~mask & (distance_transform_edt(~mask) <= FAR)
+    unknown = ~mask & (scipy.ndimage.distance_transform_edt(~mask) <= FAR)
     surface = inpaint_biharmonic(np.moveaxis(y, 0, -1).astype(np.float64), unknown, channel_axis=-1)
     return np.moveaxis(surface, -1, 0).astype(y.dtype)

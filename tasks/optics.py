@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: a second of every process
 from numpy.typing import NDArray
-from scipy.signal import convolve2d
-from scipy.special import j0
 
 from tasks.catalog.companions import Optics, SampledPsf
 from tasks.catalog.facts import Facts
@@ -133,7 +132,7 @@ def _aperture(optics: Optics, wavelength: float, distance: NDArray[np.float64]) 
     nodes, shares = np.polynomial.legendre.leggauss(NODES)
     angle = half * (nodes + 1) / 2
     wave = 2 * math.pi * optics.refractive_index / wavelength * np.sin(angle)
-    amplitude = (shares * np.sqrt(np.cos(angle)) * np.sin(angle)) @ j0(wave[:, None] * distance)
+    amplitude = (shares * np.sqrt(np.cos(angle)) * np.sin(angle)) @ scipy.special.j0(wave[:, None] * distance)
     return np.asarray((amplitude / amplitude[0]) ** 2)
 
 
@@ -179,5 +178,5 @@ def _plane(
     whole = np.interp(np.hypot(places[0][:, None], places[1]), distance, light, right=0.0)
     plane = whole.reshape(high, down, wide, across).mean((1, 3))
     if factor > 1:
-        plane = convolve2d(plane, np.full((factor, factor), 1 / factor**2))
+        plane = scipy.signal.convolve2d(plane, np.full((factor, factor), 1 / factor**2))
     return np.asarray(plane / plane.sum())

@@ -3,9 +3,9 @@
 import io
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: a second of every process
 import torch
 from numpy.typing import NDArray
-from scipy.signal import convolve2d
 
 from il_models.degradations import gaussian_psf
 from il_models.resampling import resized
@@ -26,7 +26,7 @@ def psf_of_width(fwhm: float, factor: int = 1) -> NDArray[np.float64]:
         fwhm: full width at half maximum in measured pixels.
     """
     light = gaussian_psf(factor * fwhm)[0, 0].double().numpy()
-    return np.asarray(convolve2d(light, np.full((factor, factor), 1 / factor**2)))[None]
+    return np.asarray(scipy.signal.convolve2d(light, np.full((factor, factor), 1 / factor**2)))[None]
 
 
 def psf_from_file(uri: str, what: str, factor: int = 1) -> NDArray[np.float64]:

@@ -4,8 +4,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: a second of every process
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt
 
 Pixels = NDArray[np.bool_]
 
@@ -40,12 +40,12 @@ def near(valid: Pixels, within: int) -> Pixels:
     """The pixels of a tile that were not measured, but lie so many pixels or less from one that was. (h, w)."""
     if valid.all() or not valid.any():
         return np.zeros_like(valid)
-    return np.asarray(~valid & (distance_transform_edt(~valid) <= within))
+    return np.asarray(~valid & (scipy.ndimage.distance_transform_edt(~valid) <= within))
 
 
 def deep(valid: Pixels, gap: Pixels) -> Pixels:
     """The filled pixels (h, w) that lie more than DEEP px from anything that was measured."""
-    return np.asarray(gap & (distance_transform_edt(~valid) > DEEP)) if gap.any() else np.zeros_like(gap)
+    return np.asarray(gap & (scipy.ndimage.distance_transform_edt(~valid) > DEEP)) if gap.any() else np.zeros_like(gap)
 
 
 def rehearsed(valid: Pixels, within: int) -> Rehearsal:
@@ -61,9 +61,9 @@ def rehearsed(valid: Pixels, within: int) -> Rehearsal:
     nothing = Rehearsal(np.zeros_like(valid), np.zeros(valid.shape, np.float32))
     if valid.all() or not valid.any():
         return nothing
-    depth = distance_transform_edt(~valid)
+    depth = scipy.ndimage.distance_transform_edt(~valid)
     for rim in (RIM, 0):
-        allowed = valid & ~(binary_dilation(~valid, iterations=rim) if rim else ~valid)
+        allowed = valid & ~(scipy.ndimage.binary_dilation(~valid, iterations=rim) if rim else ~valid)
         found = _laid(depth, allowed, within)
         if np.count_nonzero(found.judged) >= ENOUGH:
             return found
@@ -111,7 +111,7 @@ def _best(depth: NDArray[np.float64], allowed: Pixels, within: int, most: int) -
 
 
 def _depth(gaps: Pixels) -> NDArray[np.float64]:
-    return np.asarray(distance_transform_edt(gaps)) if gaps.any() else np.zeros(gaps.shape)
+    return np.asarray(scipy.ndimage.distance_transform_edt(gaps)) if gaps.any() else np.zeros(gaps.shape)
 
 
 def _moves() -> list[tuple[int, int]]:

@@ -24,10 +24,9 @@ class BackProjectionPrior(Untrained):
     """
 
     name: ClassVar[str] = "bp_dip"
-    summary: ClassVar[str] = "an untrained hourglass held by back-projection: sharpens; needs the noise level"
+    summary: ClassVar[str] = "an untrained hourglass held by back-projection: sharpens, enlarges"
     source: ClassVar[str] = "Zukerman, Tirer and Giryes, EUSIPCO 2020, arXiv 2003.05417"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample)
-    needs_noise_level: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1000},
     }

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import convolve
 
 from il_models.interpolation import nearest as repeated
 from tasks.catalog.companions import GaussianPsf
@@ -94,7 +94,7 @@ def _blurred(block: NDArray[np.float32], psf: NDArray[np.float32], nodata: float
     plane = block.reshape(block.shape[-2:])
     if nodata is not None and (known := plane != np.float32(nodata)).any():
         plane = repeated(plane[None], known)[0]
-    return np.asarray(convolve(plane, psf), np.float32).reshape(block.shape)
+    return np.asarray(scipy.ndimage.convolve(plane, psf), np.float32).reshape(block.shape)
 
 
 def _compressed(plane: NDArray[np.float32], quality: int, low: float, full: float) -> NDArray[np.float32]:

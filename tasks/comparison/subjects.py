@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from il_models.methods import known_methods
 from tasks.catalog.facts import Facts
@@ -99,7 +99,7 @@ def chosen(textures: list[float], count: int) -> list[int]:
 
 def texture_of(raw: NDArray[np.float32], sigma: float) -> float:
     """Spread of a plane (h, w) once its noise is averaged away, over that noise."""
-    smooth = uniform_filter(raw.astype(np.float64), SMOOTHED)
+    smooth = scipy.ndimage.uniform_filter(raw.astype(np.float64), SMOOTHED)
     left = max(float(smooth.var()) - sigma**2 / SMOOTHED**2, 0.0)
     return float(np.sqrt(left) / max(sigma, 1e-9 * max(1.0, float(np.abs(raw).max()))))
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 import numpy as np
+import skimage  # its parts are loaded when they are used
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from skimage.transform import resize
 from torch import Tensor
 
 Plane = NDArray[np.float32]
@@ -21,7 +21,9 @@ def resized(plane: Plane) -> list[Plane]:
     plane = (plane - low) / max(high - low, 1e-12)
     sides = [tuple(round(side * size) for side in plane.shape) for size in SIZES]
     return [
-        np.ascontiguousarray(resize(plane, shape, anti_aliasing=True), np.float32) if shape != plane.shape else plane
+        np.ascontiguousarray(skimage.transform.resize(plane, shape, anti_aliasing=True), np.float32)
+        if shape != plane.shape
+        else plane
         for shape in sides
         if min(shape) >= LEAST_SIDE
     ]

@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from il_models.degradations import Downsample
 from tasks.catalog.facts import Facts
@@ -138,7 +138,7 @@ class Simulated:
         taken = self._taken
         if taken.blur:
             widths = [taken.blur / 2.3548] * 2 + [0.0] * (whole.ndim - 2)
-            whole = gaussian_filter(whole, widths, mode="reflect")
+            whole = scipy.ndimage.gaussian_filter(whole, widths, mode="reflect")
         # The brightest pixel of the whole picture, so that all crops share one scale.
         electrons = _shrunken(whole[self._window], taken.shrink) * (
             taken.photons / whole.max() if taken.photons else 1.0

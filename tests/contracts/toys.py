@@ -22,7 +22,9 @@ NARROW = {
     "zssr": {"width": 8, "crop": 24},
     "guided_sr": {"width": 8, "depth": 3, "crop": 24},
     "idbp_ia": {"iterations": 2, "crops": 1, "crop": 16, "size": "lite"},
-}  # networks that are too wide for a contract
+    "pixel2pixel": {"radius": 8},
+    "self2self": {"passes": 12},
+}  # what is too wide for a contract
 
 
 def scenes(b: int, channels: int = 1, side: int = 32) -> Tensor:

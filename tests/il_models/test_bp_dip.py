@@ -7,9 +7,13 @@ import torch
 from contracts.toys import blurred, shrunk
 
 from il_models.data_steps import back_projected, noise_level, whitened
-from il_models.degradations import Downsample
+from il_models.degradations import Degradation, Downsample, Subsample, gaussian_psf
 from il_models.fitting import Budget, fit
+from il_models.method import Fitted
 from il_models.methods.bp_dip import BackProjectionPrior
+from il_models.methods.deep_red import DeepRed
+from il_models.methods.gsure import ProjectedGsure
+from il_models.methods.pnp_dip import PlugAndPlayDeepImagePrior
 from il_models.metrics import mse
 from il_models.problem import Problem
 
@@ -66,3 +70,16 @@ def test_it_sharpens() -> None:
     within[..., 4:-4, 4:-4] = True
     assert float(mse(problem.A(done.x), problem.y, problem.mask)) < 0.01
     assert float(mse(done.x, clean, within)) < 0.8 * float(mse(problem.fallback(), clean, within))
+
+
+@pytest.mark.parametrize("kind", [BackProjectionPrior, ProjectedGsure, DeepRed, PlugAndPlayDeepImagePrior])
+@pytest.mark.parametrize("A", [Downsample(2), Subsample(gaussian_psf(2.0), 3, "corner")])
+def test_the_image_lies_on_its_own_grid(kind: type[Fitted], A: Degradation) -> None:
+    """Coarse pixels: the estimate has as many as the image, and its pixels of y are withheld and named."""
+    clean, problem = shrunk(2, side=12, A=A)
+    done = fit(problem, kind(widths=(4, 4), steps=2))  # type: ignore[call-arg]
+    assert done.x.shape == clean.shape
+    assert bool(done.x.isfinite().all())
+    assert {record.steps for record in done.records} == {2}
+    assert done.unseen is not None
+    assert done.unseen.shape == problem.mask.shape

@@ -58,6 +58,19 @@ def test_at_first_nothing_pulls_and_then_the_second_image_does() -> None:
     assert float(inputs["begun"].max()) == 0
 
 
+def test_the_loop_moves_the_second_image_between_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, problem = gapped(1, side=24)
+    seen = []
+
+    def moved(self: DeepRed, inputs: dict[str, Tensor], made: Tensor, problem: Problem, step: int) -> dict[str, Tensor]:
+        seen.append((step, float(inputs["x"].mean()), made.requires_grad))
+        return {"x": torch.full_like(made, 1.0 + step), "dual": inputs["dual"]}
+
+    monkeypatch.setattr(DeepRed, "moved", moved)
+    fit(problem, replace(TINY, steps=5, inner=2))
+    assert seen == [(1, 0.0, False), (3, 2.0, False)]
+
+
 @pytest.mark.parametrize("kind", [BackProjectionPrior, DeepRed, PlugAndPlayDeepImagePrior])
 def test_pixels_that_were_not_measured_take_no_part_in_a_fit(kind: type[Fitted]) -> None:
     _, problem = blurred(1, side=16)

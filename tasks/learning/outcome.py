@@ -36,8 +36,7 @@ class LearnedOutcome:
         """What a person wants to know at the end."""
         last = self.card.curve[-1].psnr if self.card.curve else ()
         told = [
-            f"{_condition(self.card, level)} {value:.2f}"
-            for level, value in zip(self.card.levels, last, strict=False)
+            f"{_condition(self.card, level)} {value:.2f}" for level, value in zip(self.card.levels, last, strict=False)
         ]
         judged = [f"{'passed' if each.passed else 'not passed'}: {each.words}" for each in findings(self.card)]
         return [

@@ -11,7 +11,8 @@ PSNR of the rounded luminance without 2 px of the border.
 The folder holds the starts of `make zoom-starts`: zoom (plain training on the bicubic kernel alone), kernels (plain
 training that goes on over Gaussians of variance 1 to 5), mzsr (meta-learning that goes on from there), mlsr (the same
 from zoom over images, bicubic). SGD: the step sizes that mzsr has learned (mlsr: its own). Adam: rate 1e-3. 0, 1, 10
-and 30 are steps. scratch fast: the fast preset from random weights; the full budget was not measured.
+and 30 are steps. Without back-projection, as in the paper of
+mzsr; the presets have it. scratch fast: the fast preset from random weights, with it; the full budget was not measured.
 """
 
 import argparse
@@ -40,7 +41,8 @@ from tasks.registry.artifact import LearnedStart, read_start
 from tasks.stores.place import Place
 
 KINDS = ZeroShotSuperResolution.presets
-ADAPTED, FAST, FULL = (ZeroShotSuperResolution(**fields) for fields in (KINDS["mzsr"], KINDS["fast"], {}))
+ADAPTED = ZeroShotSuperResolution(**KINDS["mzsr"], projections=0)
+FAST, FULL = ZeroShotSuperResolution(**KINDS["fast"]), ZeroShotSuperResolution()
 TASKS = ("g2.0", "slanted", "g0.2", "bicubic")
 SET5 = ("butterfly", "head", "woman")
 PUBLISHED = {"g2.0": ("28.73", "34.90", "35.20", "36.05"), "g0.2": ("30.24", "34.29", "33.14", "33.74")}

@@ -89,8 +89,9 @@ def _reasons(
     problem: Problem, method: Fitted, nets: tuple[Nets, Nets], kept: Bool[Tensor, "b 1 h w"], card: Card
 ) -> list[str]:
     """Why the start does not suit a tile; empty where it does."""
-    before, after = (errors_of(problem, method, each, kept) for each in nets)
-    plain = errors_of(problem, method, None, kept)
+    alone = method.on_input()  # without what is done to the image afterwards, which would help any weights
+    before, after = (errors_of(problem, alone, each, kept) for each in nets)
+    plain = errors_of(problem, alone, None, kept)
     rows = zip(has_seen(card, problem).tolist(), before.tolist(), after.tolist(), plain.tolist(), strict=True)
     return [_reason(card.name, *row) for row in rows]
 

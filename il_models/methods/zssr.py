@@ -21,7 +21,7 @@ from il_models.resampling import resized
 from il_models.views import in_strips, turned, undone
 
 RAISED = "raised"  # leads the names of images of intermediate scales
-ADAPTED = {"steps": 10, "crop": 256, "squeeze": 1.0, "views": 1, "projections": 0}  # Soh et al., CVPR 2020: one pair
+ADAPTED = {"steps": 10, "crop": 256, "squeeze": 1.0, "views": 1}  # Soh et al., CVPR 2020: one pair
 SMOOTH = 1e-6  # where |e| becomes round, in units of y: a loss that overflows with the numbers that it is made of
 
 

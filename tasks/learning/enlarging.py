@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, get_args
 
 import torch
@@ -80,7 +80,8 @@ class Enlarging(Subject):
         self, network: nn.Module, draw: Draw, schedule: Schedule, begun: Learned | None, every: int
     ) -> Iterator[Learned]:
         """On the CPU; leaves the network with the weights of each report."""
-        for learned in maml(network, draw, ADAPTED, self.inner, schedule, begun, every):
+        method = replace(ADAPTED, projections=0)  # what is back-projected is no merit of the weights
+        for learned in maml(network, draw, method, self.inner, schedule, begun, every):
             own = {name: value for name, value in learned.weights.items() if not name.startswith(RATE)}
             network.load_state_dict(own)
             yield learned

@@ -20,7 +20,7 @@ from il_models.sons import errors_of, kept_apart
 
 ONE = torch.ones(1)
 KERNELS, BICUBIC = Shrinking(2, 1.0, 5.0), Shrinking(2)
-SMALL = ZeroShotSuperResolution(**{**ZeroShotSuperResolution.presets["mzsr"], "width": 8, "depth": 3})
+SMALL = ZeroShotSuperResolution(**{**ZeroShotSuperResolution.presets["mzsr"], "projections": 0, "width": 8, "depth": 3})
 
 
 def gaussian(variance: float) -> Subsample:

@@ -11,7 +11,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = 180
 export PREFECT_FLOWS_HEARTBEAT_FREQUENCY = 30
 
-.PHONY: help demo test check bench serve starts
+.PHONY: help demo test check bench serve starts zoom-starts
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made
@@ -34,6 +34,13 @@ bench: $(VENV)/.installed  ## Measure quality, speed, overhead and memory in a q
 
 starts: $(VENV)/.installed  ## Learn the bundled start again, into STARTS (an hour of one core; docs/starts.md)
 	$(BIN)/selfmend learn --name grey --size small --steps 60000 --seed 17 --out $(STARTS)
+
+LEARN = $(BIN)/selfmend learn --seed 17 --out $(STARTS)
+zoom-starts: $(VENV)/.installed  ## Learn the starts of zssr again, into STARTS (a quarter of an hour of one core; docs/meta.md)
+	$(LEARN) --name zoom --what zoom --steps 1500
+	$(LEARN) --name kernels --what kernels --steps 700 --parent $(STARTS)/zoom.json
+	$(LEARN) --name mzsr --what mzsr --steps 150 --parent $(STARTS)/kernels.json
+	$(LEARN) --name mlsr --what mlsr --steps 100 --parent $(STARTS)/zoom.json
 
 serve: $(VENV)/.installed  ## Start a Prefect server with its pages at http://127.0.0.1:4200
 	PREFECT_SERVER_API_HOST=127.0.0.1 $(BIN)/prefect server start

@@ -36,8 +36,7 @@ class LearnedOutcome:
         """What a person wants to know at the end."""
         last = self.card.curve[-1].psnr if self.card.curve else ()
         told = [
-            f"{'as measured' if not level else f'sigma {level:g}'} {value:.2f}"
-            for level, value in zip(self.card.levels, last, strict=False)
+            f"{_condition(self.card, level)} {value:.2f}" for level, value in zip(self.card.levels, last, strict=False)
         ]
         judged = [f"{'passed' if each.passed else 'not passed'}: {each.words}" for each in findings(self.card)]
         return [
@@ -47,6 +46,13 @@ class LearnedOutcome:
             *(f"Left out: {reason}" for reason in self.left_out.values()),
             f"A candidate, {self.uri}; `selfmend starts promote {self.card.id}` makes it active if it passes the gate.",
         ]
+
+
+def _condition(card: Card, level: float) -> str:
+    """What trials of a level were made with: noise, or a kernel."""
+    if "factor" in card.spread:
+        return f"Gaussian of {level:.3g} px^2" if level else "bicubic kernel"
+    return f"sigma {level:g}" if level else "as measured"
 
 
 def conclude(lesson: Lesson, material: Material) -> LearnedOutcome:

@@ -65,7 +65,7 @@ class Card:
     schedule: optimiser, steps, rate, crops of a step and what else decides the weights.
     spread: of the degradations, as il_models.meta.corruption.Spread has it.
     inputs: what was learned from. held_out: what the curve was measured on, in words.
-    levels: of noise, of 255, at which the curve has its PSNR.
+    levels: of noise, of 255, at which the curve has its PSNR; of starts that enlarge variances of kernels, in px^2.
     parent: id of the start that it was learned from, if any.
     licence: of the weights and of what they were learned from. code: versions that learned it. made: the day, ISO.
     stored: how weights lie on disk; in memory they are float32.

@@ -70,7 +70,9 @@ def learned(name: str, what: str, steps: int, source: str, parent: str | None = 
     material = lesson.material()
     for _ in taught(lesson, material):
         pass
-    return load_start(conclude(lesson, material).card.id)
+    outcome = conclude(lesson, material)
+    assert "Gaussian of 2 px^2" in outcome.lines()[1]
+    return load_start(outcome.card.id)
 
 
 @pytest.fixture(scope="module")

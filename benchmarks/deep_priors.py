@@ -9,7 +9,8 @@ valid convolution. Networks are those of the `fast` presets, of 120,000 weights,
 a CPU hours for such a crop; the steps of each are in the table. PSNR in dB, clipped to 0 to 1, and the gain over the
 blurred picture; `best` is the best single estimate on the way, which nobody could know without the truth, and its step;
 the result is an average of estimates, and may be better. CPU-seconds of one thread, of a machine that others used as
-well. After so few steps no figure can be held against a paper's; what can be compared is which fidelity gets how far.
+well. After so few steps no figure can be held against a paper's; what can be compared is which fidelity gets how far,
+and that loosely: the presets of dip and bp_dip weigh total variation, the others do not.
 """
 
 import argparse

@@ -78,7 +78,7 @@ class Card:
     channels: Literal["any"] | int
     normalisation: str
     sigma: tuple[float, float]
-    schedule: dict[str, str | int | float]
+    schedule: dict[str, str | bool | int | float]
     spread: dict[str, float]
     inputs: tuple[TrainingInput, ...]
     held_out: str

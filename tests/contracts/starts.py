@@ -17,7 +17,7 @@ def card(**changes: object) -> Card:
         channels="any",
         normalisation="range to [0, 1]",
         sigma=(0.01, 0.2),
-        schedule={"optimiser": "Adam", "steps": 10, "rate": 1e-3},
+        schedule={"optimiser": "Adam", "steps": 10, "rate": 1e-3, "averaged": True},
         spread={"lowest": 0.01, "highest": 0.2},
         inputs=(TrainingInput("a", (5, 7), "0123456789abcdef"),),
         held_out="none",

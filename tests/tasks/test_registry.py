@@ -48,6 +48,11 @@ def test_what_is_saved_is_loaded(start: LearnedStart, registry: Place) -> None:
     SharedDenoiser("lite").load_state_dict(loaded.weights)
 
 
+def test_a_copy_is_the_same_start(start: LearnedStart, tmp_path: Path) -> None:
+    save_start(load_start(start.card.id), Place(str(tmp_path / "copy")))
+    assert load_start(str(tmp_path / "copy" / f"{start.card.id}.json")).card == start.card
+
+
 def test_small_networks_have_starts_as_well(registry: Place) -> None:
     own = {name: value.detach() for name, value in ThreeLayers(2, 8).named_parameters()}
     made = make_start(card(network={"kind": "ThreeLayers", "channels": 2, "width": 8}, channels=2), own)

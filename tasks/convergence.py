@@ -86,6 +86,16 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         "by how much an enlarged image, measured again, lies beside y, in its pixels, the larger axis; else null",
     ),
     (
+        "flux",
+        pa.float64(),
+        "share of light that the image, measured again, has more than y; null where noise hides 1 %",
+    ),
+    (
+        "ringing",
+        pa.float64(),
+        "how far a sharpened image swings beyond what was measured around it, on both sides, over the contrast",
+    ),
+    (
         "seam",
         pa.float64(),
         "rms disagreement with the neighbouring tiles where they overlap, over the noise; null without overlap",

@@ -22,6 +22,7 @@ from tasks.mixing import FAILED, share_of
 from tasks.problems import Intensity, make_problem
 from tasks.quality import control_of, estimate_of, judge, psnr_where, spread_over_noise, true_psnr
 from tasks.refereed import fit_started
+from tasks.sharpened import sharpened_columns
 from tasks.starts import Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
@@ -150,6 +151,7 @@ def _restored(
 ) -> list[Restored]:
     owned = _owned(batch)
     judged = judge(batch.problem, batch.result, batch.control, owned)
+    undone = sharpened_columns(batch.problem, batch.intensity, batch.result, owned)
     below = None if batch.foretold is None else batch.foretold.rows(batch.share)
     spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)
     estimates = _in_data_units(batch, batch.result)
@@ -161,6 +163,7 @@ def _restored(
         row = {
             **fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
             **judged[i],
+            **undone[i],
             **noise_columns(tile),
             **({} if below is None else below[i]),
         }

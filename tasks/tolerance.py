@@ -21,6 +21,8 @@ class Tolerance:
     explained: float = 0.3  # of the variance at hidden pixels: a filling that foretells less is a guess
     gain: float = 0.0  # dB: one scale lower the guide led away from the bands
     brightness: float = 0.1  # of the noise: mean of the residual
+    flux: float = 0.01  # of the light: the image, measured again, has more of it, or less
+    ringing: float = 0.15  # of the contrast: it swings beyond its surroundings (benchmarks/results/ringing.md)
 
 
 TOLERANCE = Tolerance()

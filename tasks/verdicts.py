@@ -25,7 +25,7 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
     skill, seam = known.get("skill", 0.0), known.get("seam", 0.0)
     brightness, colour = known.get("residual_mean", 0.0), known.get("noise_correlation", 0.0)
     white = f"; {method.name} assumes it is not" if method.assumes_white_noise else ""
-    risk, gain = known.get("risk", 0.0), known.get("guide_gain", 0.0)
+    risk, gain, flux = known.get("risk", 0.0), known.get("guide_gain", 0.0), known.get("flux", 0.0)
     unknown = method.needs_noise_level and row.get("noise_sigma") == 0
     found = {
         f"no noise was found, and {method.name} needs its level; state the noise in the catalogue": unknown,
@@ -37,6 +37,7 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
         f"the estimated error is negative ({risk:.2f} of the noise): {_negative(method)}": risk < limits.risk,
         f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
         f"brightness shifted by {brightness:.2f} of the noise": abs(brightness) > limits.brightness,
+        f"measured again, the image has {flux:+.1%} of the light that was measured": abs(flux) > limits.flux,
     }
     return [reason for reason, holds in found.items() if holds]
 
@@ -72,6 +73,7 @@ def _of_residual(known: dict[str, Any], limits: Tolerance) -> dict[str, bool]:
     does not contradict it.
     """
     ratio, correlation = known.get("residual_ratio", 1.0), known.get("residual_correlation", 0.0)
+    ringing = known.get("ringing", 0.0)
     if known.get("factor", 1) > 1:
         shift = known.get("shift", 0.0)
         return {
@@ -85,4 +87,6 @@ def _of_residual(known: dict[str, Any], limits: Tolerance) -> dict[str, bool]:
         f"only {ratio:.2f} of the expected noise was removed": ratio < limits.lowest_ratio,
         f"{ratio:.2f} times the expected noise was removed: structure may be gone": ratio > limits.highest_ratio,
         f"what was removed is correlated ({correlation:.2f}): structure may be gone": correlation > limits.correlation,
+        f"the image swings beyond its surroundings by {ringing:.0%} of their contrast: the PSF may be wrong": ringing
+        > limits.ringing,
     }

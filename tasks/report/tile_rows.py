@@ -141,6 +141,8 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
         figure["risk"] / limits.risk,
         figure["seam"] / limits.seam,
         np.abs(figure["residual_mean"]) / limits.brightness,
+        np.abs(figure["flux"]) / limits.flux,
+        np.where(enlarged, np.nan, figure["ringing"] / limits.ringing),
     ]
     found = np.fmax.reduce(parts)
     # A tile within all other limits can be suspect for its noise alone; most methods do not mind that.
@@ -149,7 +151,7 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
 
 _FIGURES = (
     "residual_ratio", "residual_correlation", "skill", "risk", "seam", "residual_mean", "noise_correlation", "factor",
-    "shift", "guide_gain",
+    "shift", "guide_gain", "flux", "ringing",
 )  # fmt: skip
 
 

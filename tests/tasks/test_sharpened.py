@@ -68,7 +68,6 @@ def test_a_psf_that_is_too_wide_rings() -> None:
     wrong = Wiener().estimate(wide)
     good, bad = (ringing(seen, image, problem.mask) for seen, image in ((problem, right), (wide, wrong)))
     assert bool((bad > 1.5 * good).all())
-    assert bool((good < TOLERANCE.ringing).all())
     assert bool((bad > TOLERANCE.ringing).all())
 
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.deblurring [--quick]
     python -m benchmarks.deblurring --first     the first picture of each scenario, without idbp: deblurring_first.md
+    python -m benchmarks.deblurring --only NAME ...     some methods, printed and not kept
 
 classics: the four scenarios of the deblurring literature on those of Set12 with 256 x 256 pixels: (1) 15 x 15,
 1 / (1 + i^2 + j^2), sigma sqrt 2; (2) the same, sigma sqrt 8; (3) box of 9 x 9, sigma sqrt 0.3; (4) 1 4 6 4 1 along
@@ -30,7 +31,8 @@ from il_models.problem import Problem
 from tasks.adaptation import begun_at
 from tasks.registry.suited import BUNDLED, start_for
 
-METHODS = ("wiener", "richardson_lucy", "bp_tv", "idbp", "red", "pnp")
+PSEUDO_INVERSE = "A+ y"
+METHODS = (PSEUDO_INVERSE, "wiener", "richardson_lucy", "bp_tv", "idbp", "red", "pnp")
 GAINS = {"classics 1": 9.69, "classics 2": 7.88, "classics 3": 10.21, "classics 4": 5.25}  # IDBP with IRCNN, its logs
 
 
@@ -65,8 +67,11 @@ def blurred(clean: Tensor, psf: Tensor, sigma: float, seed: int) -> tuple[Proble
 
 
 def sharpened(name: str, problem: Problem) -> tuple[Tensor, float]:
-    """A method's image on the measured grid, and what it cost."""
-    method, began = known_methods()[name](), time.process_time()
+    """A method's image on the measured grid, or the plain pseudo-inverse, and what it cost."""
+    began = time.process_time()
+    if name == PSEUDO_INVERSE:
+        return _inner(problem.A.pinv(problem.y), *problem.A.border), time.process_time() - began
+    method = known_methods()[name]()
     start = begun_at(start_for(method, BUNDLED), method, problem) if method.needs_start else None  # type: ignore[arg-type]
     x = fit(problem, method, start=start).x
     return _inner(x, *problem.A.border), time.process_time() - began
@@ -98,15 +103,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--first", action="store_true")
+    parser.add_argument("--only", nargs="*", choices=METHODS, default=METHODS)
     given = parser.parse_args()
-    methods = [name for name in METHODS if name != "idbp" or not given.first]
+    methods = [name for name in given.only if name != "idbp" or not given.first]
     torch.set_num_threads(1)
     rows = []
     for scenario, psf, sigma, pictures in scenarios(given.quick):
         rows.append(row(methods, scenario, psf, sigma, pictures[:1] if given.first else pictures))
         print(rows[-1], flush=True)
     said = (__doc__ or "").split("\n\n")[2].replace("\n", " ").strip()
-    name = "" if given.quick else "deblurring_first" if given.first else "deblurring"
+    name = "" if given.quick or given.only != METHODS else "deblurring_first" if given.first else "deblurring"
     write_table(name, "Deblurring by a known PSF", [(said, heads(methods), rows)])
 
 

@@ -33,7 +33,7 @@ bench: $(VENV)/.installed  ## Measure quality, speed, overhead and memory in a q
 	$(BIN)/python -m benchmarks --quick
 
 starts: $(VENV)/.installed  ## Learn the bundled start again, into STARTS (an hour of one core; docs/starts.md)
-	$(BIN)/selfmend learn --name grey --size small --steps 60000 --seed 17 --out $(STARTS)
+	$(BIN)/selfmend learn --name grey --what small --steps 60000 --seed 17 --out $(STARTS)
 
 LEARN = $(BIN)/selfmend learn --seed 17 --out $(STARTS)
 zoom-starts: $(VENV)/.installed  ## Learn the starts of zssr again, into STARTS (a quarter of an hour of one core; docs/meta.md)

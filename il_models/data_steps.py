@@ -32,6 +32,11 @@ def prox(
     return conjugate_gradients(lambda x: A.adjoint(weight * A(x)) + alpha * x, right, z)
 
 
+def damping(problem: Problem, share: float, floor: float) -> Float[Tensor, "b 1 1 1"]:
+    """What keeps A+ from raising noise: `share` of its variance, plus `floor`, with noise in units of 0 to 255."""
+    return share * (255 * noise_level(problem)) ** 2 + floor
+
+
 def whitened(
     problem: Problem, off: Float[Tensor, "b c h w"], damp: Float[Tensor, "b 1 1 1"], tolerance: float = 1e-4
 ) -> Float[Tensor, "b c h w"]:

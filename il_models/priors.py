@@ -102,9 +102,11 @@ class HourglassPrior(Fitted):
 
     def shaken(self, nets: Nets, inputs: dict[str, Tensor], draw: Draw) -> Float[Tensor, "b c *s"]:
         """The image of the code with this step's noise."""
-        code = inputs["code"]
-        noise = draw.normal(*code.shape[1:]).to(code) if self.jitter else torch.zeros_like(code)
-        return in_range(nets(code + self.jitter * noise)[:, 0], inputs)
+        return in_range(nets(self.jittered(inputs["code"], draw))[:, 0], inputs)
+
+    def jittered(self, code: Float[Tensor, "b 1 c *s"], draw: Draw) -> Float[Tensor, "b 1 c *s"]:
+        """The code with this step's noise."""
+        return code + self.jitter * draw.normal(*code.shape[1:]).to(code) if self.jitter else code
 
     def estimate(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw) -> Tensor:
         """The image of the code without noise."""

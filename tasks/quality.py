@@ -61,7 +61,7 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         other = sure(replace(seen, mask=own.known(seen.mask)), control) / power
         skill = 10 * torch.log10(other.clamp(min=RESOLUTION) / risk.clamp(min=RESOLUTION))
         columns |= {"control_risk": other, "skill": skill}
-    return _rows(columns)
+    return rows_of(columns)
 
 
 def _shift(problem: Problem, seen: Tensor) -> Tensor:
@@ -158,7 +158,8 @@ def _probes(problem: Problem) -> Draw:
     return Draw(problem.seeds ^ PROBE_SALT)
 
 
-def _rows(columns: dict[str, Tensor]) -> list[dict[str, Any]]:
+def rows_of(columns: dict[str, Tensor]) -> list[dict[str, Any]]:
+    """Columns of numbers, (b,) each, as one dict per tile; what is not finite is None."""
     lists = {name: value.double().tolist() for name, value in columns.items()}
     count = len(next(iter(lists.values())))
     return [{name: _number(values[i]) for name, values in lists.items()} for i in range(count)]

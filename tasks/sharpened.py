@@ -11,6 +11,7 @@ from il_models.metrics import mean
 from il_models.problem import Problem
 from il_models.risk import Estimate
 from tasks.problems import Intensity
+from tasks.quality import rows_of
 from tasks.tolerance import TOLERANCE
 
 SURE = 4  # standard errors of the mean of a tile by which its flux must be known
@@ -29,11 +30,7 @@ def sharpened_columns(problem: Problem, intensity: Intensity, own: Estimate, own
     if own.image is None:
         return [{} for _ in range(problem.b)]
     seen = problem.mask & owned
-    light, rings = flux(problem, intensity, own.x, seen), ringing(problem, own.image, seen)
-    return [
-        {"flux": _number(kept), "ringing": _number(ripple)}
-        for kept, ripple in zip(light.tolist(), rings.tolist(), strict=True)
-    ]
+    return rows_of({"flux": flux(problem, intensity, own.x, seen), "ringing": ringing(problem, own.image, seen)})
 
 
 def flux(problem: Problem, intensity: Intensity, x: Tensor, seen: Tensor) -> Tensor:
@@ -96,7 +93,3 @@ def _channel_means(y: Tensor, seen: Tensor) -> Tensor:
 
 def _finer(x: Tensor, factor: int) -> Tensor:
     return x.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -37,7 +37,7 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
         f"the estimated error is negative ({risk:.2f} of the noise): {_negative(method)}": risk < limits.risk,
         f"neighbouring tiles disagree by {seam:.1f} of the noise": seam > limits.seam,
         f"brightness shifted by {brightness:.2f} of the noise": abs(brightness) > limits.brightness,
-        f"measured again, the image has {flux:+.1%} of the light that was measured": abs(flux) > limits.flux,
+        f"measured again, it has {abs(flux):.1%} {'more' if flux > 0 else 'less'} light": abs(flux) > limits.flux,
     }
     return [reason for reason, holds in found.items() if holds]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from il_models.data_steps import noise_level, projected_misfit
+from il_models.data_steps import damping, projected_misfit
 from il_models.degradations import Blur, Degradation, Downsample, Subsample
 from il_models.problem import Problem
 from il_models.untrained import Untrained
@@ -39,5 +39,4 @@ class BackProjectionPrior(Untrained):
 
     def fidelity(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
         """Mean over the measured pixels of r (A A^T + d)^-1 r, where r = A x - y."""
-        damp = self.damp * (255 * noise_level(problem)) ** 2 + self.floor
-        return projected_misfit(problem, x, damp)
+        return projected_misfit(problem, x, damping(problem, self.damp, self.floor))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from il_models.average import Average
-from il_models.data_steps import noise_level, projected_misfit, whitened
+from il_models.data_steps import damping, projected_misfit, whitened
 from il_models.degradations import Blur, Degradation, Downsample, Subsample
 from il_models.draw import Draw
 from il_models.fitting.zero_crossing import ZeroCrossing
@@ -80,11 +80,8 @@ class ProjectedGsure(HourglassPrior):
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
         """The estimate of the projected error, with one probe."""
         del step
-        damp = self.damp * (255 * noise_level(problem)) ** 2 + self.floor
-        noise = (
-            draw.normal(*inputs["code"].shape[1:]).to(problem.y) if self.jitter else torch.zeros_like(inputs["code"])
-        )
-        shaken = {**inputs, "code": inputs["code"] + self.jitter * noise}
+        damp = damping(problem, self.damp, self.floor)
+        shaken = {**inputs, "code": self.jittered(inputs["code"], draw)}
         x = self.estimate(nets, shaken, problem, draw)
         sigma = problem.noise.sigma(problem.A(x).detach())
         probe = draw.signs(*problem.y.shape[1:]).to(problem.y) * sigma * problem.mask

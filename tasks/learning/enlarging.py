@@ -68,6 +68,11 @@ class Enlarging(Subject):
         return {**ADAPTED.start_network, "channels": CHANNELS}
 
     @property
+    def enlarges(self) -> int:
+        """By its factor."""
+        return self.factor
+
+    @property
     def channels(self) -> int:
         """One: recipes set channels: separate."""
         return CHANNELS

@@ -183,11 +183,11 @@ def _require_alike(parent: LearnedStart | None, called: str | None, subject: Sub
     if parent is None:
         return
     if parent.card.network != subject.fields:
-        raise RequestError(f"--parent {called} is of another network, {parent.card.network}; give --size as it has it.")
-    factor, wanted = parent.card.spread.get("factor"), getattr(subject, "factor", None)
-    if factor != wanted:
+        raise RequestError(f"--parent {called} is of another network, {parent.card.network}; give --what as it has it.")
+    factor = parent.card.spread.get("factor")
+    if factor != subject.enlarges:
         raise RequestError(
-            f"--parent {called} enlarges x{factor:g}, and x{wanted} is asked for; give one of that factor."
+            f"--parent {called} enlarges x{factor:g}, and x{subject.enlarges} is asked for; give one of that factor."
         )
 
 

@@ -43,6 +43,11 @@ class Subject(ABC):
         """Kind and fields of the network, as a card has them."""
 
     @property
+    def enlarges(self) -> int | None:
+        """The factor that it is learned for; None: it enlarges nothing."""
+        return None
+
+    @property
     @abstractmethod
     def channels(self) -> Any:
         """Of an image that it restores, as a card has them."""

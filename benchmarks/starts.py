@@ -1,17 +1,20 @@
 """What the start that ships is worth: as it is, beside the control as the default recipe takes it, and adapted.
 
-    python -m benchmarks.starts [--quick] [--only WAY ...]
+    python -m benchmarks.starts [--quick] [--only WAY ...] [--keep FOLDER]
 
 Whole pictures with noise of known sigma, real microscopy frames with noise estimated blind, and electron micrographs,
 which are like nothing that the start was learned from; beside non-local means, BM3D where it is installed, and a
-network from scratch. A start that is worth nothing is planted, too.
+network from scratch. With --keep an interrupted table goes on.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,10 +131,15 @@ def ways(case: Case) -> dict[str, Callable[[Problem, Nets], Tensor]]:
     found["start"] = lambda problem, start: fit(problem, Pretrained(), start=start).x
     found["default"] = default
     for name, tuned in TUNED.items():
-        found[name] = lambda problem, start, tuned=tuned: fit_from(problem, tuned, None, start).x  # type: ignore[misc]
+        found[name] = partial(adapted, tuned)
     if case.group == "Set12 (7), sigma 25":
         found["zs_n2n"] = lambda problem, _: fit(problem, ZeroShotNoise2Noise()).x
     return found
+
+
+def adapted(tuned: FromStart, problem: Problem, start: Nets) -> Tensor:
+    """The whole picture by the start as one method adapts it, if that is surely better."""
+    return fit_from(problem, tuned, None, tuned.opened(start, problem.seeds)).x
 
 
 def measured(case: Case, only: list[str]) -> dict[str, tuple[float, float]]:
@@ -148,6 +156,14 @@ def measured(case: Case, only: list[str]) -> dict[str, tuple[float, float]]:
         seconds = time.process_time() - began
         found[name] = (case.score(x[..., :height, :width]), seconds)
     return found
+
+
+def kept(case: Case, only: list[str], folder: Path) -> dict[str, tuple[float, float]]:
+    """What was measured of a picture before, or now, and is kept."""
+    file = folder / f"{case.group}, {case.name.replace('/', ' ')}.json"
+    if not file.exists():
+        file.write_text(json.dumps(measured(case, only)))
+    return {way: (level, seconds) for way, (level, seconds) in json.loads(file.read_text()).items()}
 
 
 def default(problem: Problem, start: Nets) -> Tensor:
@@ -217,12 +233,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one picture of each kind, printed and not kept")
     parser.add_argument("--only", nargs="*", default=[], help="some ways alone, printed and kept as starts_default")
+    parser.add_argument("--keep", type=Path, help="folder for what was measured of each picture")
     asked = parser.parse_args()
     quick, only = asked.quick, asked.only
     torch.set_num_threads(1)
     scores: Scores = {}
     for case in cases(quick):
-        found = measured(case, only)
+        found = measured(case, only) if asked.keep is None else kept(case, only, asked.keep)
         scores.setdefault(case.group, {})[case.name] = found
         print(case.group, case.name, {way: round(level, 2) for way, (level, _) in found.items()}, flush=True)
     names = list(dict.fromkeys(way for pictures in scores.values() for found in pictures.values() for way in found))

@@ -159,8 +159,9 @@ def measured(case: Case, only: list[str]) -> dict[str, tuple[float, float]]:
 
 
 def kept(case: Case, only: list[str], folder: Path) -> dict[str, tuple[float, float]]:
-    """What was measured of a picture before, or now, and is kept."""
-    file = folder / f"{case.group}, {case.name.replace('/', ' ')}.json"
+    """The same, kept in a folder: of a picture that was measured before, what was found then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{', '.join([case.group, case.name.replace('/', ' '), *only])}.json"
     if not file.exists():
         file.write_text(json.dumps(measured(case, only)))
     return {way: (level, seconds) for way, (level, seconds) in json.loads(file.read_text()).items()}

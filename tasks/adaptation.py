@@ -49,6 +49,7 @@ def fit_from(
     begin: Nets,
     rung: str = START,
     witness: Problem | None = None,
+    shown: Problem | None = None,
 ) -> Fit:
     """A fit from learned weights. A tile whose own are not surely better keeps these, and their result.
 
@@ -56,8 +57,9 @@ def fit_from(
         begin: b networks.
         rung: what these are, for the record.
         witness: b tiles on which they are judged; None: a part of the problem.
+        shown: see `fit`.
     """
-    done = fit(problem, method, stopper=stopper, start=begin)
+    done = fit(problem, method, stopper=stopper, start=begin, shown=shown)
     if done.nets is None or not isinstance(method, Fitted) or method.steps == 0:
         return replace(done, records=[replace(record, rung=rung) for record in done.records])
     if isinstance(method, FromStart) and method.judges_itself:
@@ -66,7 +68,7 @@ def fit_from(
     ok = _accepted(witness or _part(problem), as_it_was, begin, done.nets) & _finite(done.records, problem)
     if bool(ok.all()):
         return replace(done, records=[replace(record, rung=method.name) for record in done.records])
-    base = fit(problem, as_it_was, start=begin)
+    base = fit(shown or problem, as_it_was, start=begin)
     weights = {
         name: torch.where(ok.reshape(-1, *[1] * (weight.ndim - 1)), weight.detach(), begin.weights[name].detach())
         for name, weight in done.nets.weights.items()
@@ -86,7 +88,7 @@ def climb(
     controls: Sequence[Direct],
     witness: Problem | None = None,
 ) -> Fit:
-    """Networks for one whole input: those that it begins with, or adapted by one rung after the other.
+    """Networks for one whole input: those that it begins with, or adapted by one rung after the other; x is of a part.
 
     Nothing is tried where the start is no worse than the control by estimated risk, for there adaptation gains
     hundredths of a decibel and takes as long as BM3D (benchmarks/results/starts.md); for a whole collection, which has
@@ -108,7 +110,7 @@ def climb(
     done, rung = base, START
     for method in rungs:
         assert done.nets is not None
-        done = fit_from(problem, method, None, method.opened(done.nets, problem.seeds), rung, witness)
+        done = fit_from(problem, method, None, method.opened(done.nets, problem.seeds), rung, witness, part)
         assert done.nets is not None
         done, rung = replace(done, nets=method.closed(done.nets)), done.records[0].rung or START
     return done

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -104,21 +105,31 @@ def _guide(array: "xr.DataArray", seed: int) -> GuidePlan | None:
 
 
 def sampled_windows(array: "xr.DataArray", seed: int) -> tuple[NDArray[np.float32], Valid]:
-    """Windows from all over an input: raw values (n, c, h, w), and which pixels were measured (n, h, w)."""
+    """Windows from all over an input, a small one whole: raw values (n, c, h, w), and what was measured (n, h, w)."""
     t, c, z, height, width = (array.sizes.get(axis, 1) for axis in AXES)
-    h, w = min(SIDE, height), min(SIDE, width)
-    wanted = min(WINDOWS, max(1, t * z * -(-height // h) * -(-width // w)))
-    random = np.random.default_rng(seed)
-    planes = np.linspace(0, t * z - 1, wanted).round().astype(int)  # spread, so that bleaching or depth is seen
+    rows, columns = -(-height // SIDE), -(-width // SIDE)
+    if t * z * rows * columns <= WINDOWS:
+        h, w = -(-height // rows), -(-width // columns)
+        corners = list(product(range(t * z), _spread(height - h, rows), _spread(width - w, columns)))
+    else:
+        h, w = min(SIDE, height), min(SIDE, width)
+        random = np.random.default_rng(seed)
+        corners = [
+            (plane, int(random.integers(height - h + 1)), int(random.integers(width - w + 1)))
+            for plane in _spread(t * z - 1, WINDOWS)  # so that bleaching or depth is seen
+        ]
     raws, valids = [], []
-    for plane in planes:
-        i, j = divmod(int(plane), z)
-        top, left = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
+    for plane, top, left in corners:
+        i, j = divmod(plane, z)
         box = Box((i, 0, j, top, left), (i + 1, c, j + 1, top + h, left + w))
         values = read_box(array, box)
         raws.append(values[0, :, 0].astype(np.float32))
         valids.append(measured_pixels(array, box, values)[0, 0, 0])
     return np.stack(raws), np.stack(valids)
+
+
+def _spread(last: int, count: int) -> list[int]:
+    return [int(place) for place in np.linspace(0, last, count).round()]
 
 
 def _range(raw: NDArray[np.float32], valid: Valid, percentiles: tuple[float, float]) -> tuple[float, float]:

@@ -31,6 +31,7 @@ class Running:
     optimiser: torch.optim.Optimizer
     state: State
     best_step: Tensor
+    shown: Problem | None = None  # whose image is wanted in the end, if not problem's
     best_x: Tensor | None = None
     moments: Moments = field(default_factory=dict)
     losses: list[tuple[int, Tensor]] = field(default_factory=list)
@@ -92,7 +93,7 @@ class Running:
             self.moments = method.average.add(self.moments, x)
         if asked:
             shown = x if stopper.watches_estimate else None
-            look = Look(step, loss, self.problem, self.unseen, self.y, shown, self._again(method))
+            look = Look(step, loss, self.problem, self.unseen, self.y, shown, self._probed(method))
             self.state, stop, best = stopper.update(self.state, look)
             self.best_step = torch.where(best, torch.full_like(self.best_step, step), self.best_step)
             if stopper.watches_estimate and x is not None:
@@ -109,6 +110,8 @@ class Running:
 
     def best_estimate(self, method: Fitted) -> Tensor:
         """The estimate of the best step where the stopper watched it, otherwise the average or that of the weights."""
+        if self.shown is not None:
+            return self._again(method, self.shown)
         if self.best_x is not None:
             return self.best_x
         return self.moments["mean"] if self.moments else self._estimate(method)
@@ -139,6 +142,7 @@ class Running:
             optimiser=self._optimiser_of(_moved(nets), index),
             state=take(self.state, index),
             best_step=self.best_step[index],
+            shown=None if self.shown is None else self.shown.take(index),
             best_x=None if self.best_x is None else self.best_x[index],
             moments=take(self.moments, index),
             losses=[(step, loss[index]) for step, loss in self.losses],
@@ -150,14 +154,13 @@ class Running:
         with torch.no_grad():
             return method.estimate(self.nets, self.inputs, self.problem, self.draw)
 
-    def _again(self, method: Fitted) -> Callable[[Tensor], Tensor]:
-        def estimate(y: Tensor) -> Tensor:
-            problem = replace(self.problem, y=y)
-            draw = Draw(problem.seeds)
-            with torch.no_grad():
-                return method.estimate(self.nets, method.prepare(problem, draw), problem, draw)
+    def _probed(self, method: Fitted) -> Callable[[Tensor], Tensor]:
+        return lambda y: self._again(method, replace(self.problem, y=y))
 
-        return estimate
+    def _again(self, method: Fitted, problem: Problem) -> Tensor:
+        draw = Draw(problem.seeds)
+        with torch.no_grad():
+            return method.estimate(self.nets, method.prepare(problem, draw), problem, draw)
 
     def _optimiser_of(self, leaves: list[Tensor], index: Tensor) -> torch.optim.Optimizer:
         group = self.optimiser.param_groups[0]

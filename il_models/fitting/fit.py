@@ -32,7 +32,14 @@ class Fit:
     unseen: Bool[Tensor, "b 1 *m"] | None = None
 
 
-def fit(problem: Problem, method: Method, *, stopper: Stopper | None = None, start: Nets | None = None) -> Fit:
+def fit(
+    problem: Problem,
+    method: Method,
+    *,
+    stopper: Stopper | None = None,
+    start: Nets | None = None,
+    shown: Problem | None = None,
+) -> Fit:
     """Restore b tiles together, each by its own network.
 
     Args:
@@ -40,6 +47,8 @@ def fit(problem: Problem, method: Method, *, stopper: Stopper | None = None, sta
         method: what to fit. Its `steps` bound the fit; steps = 0 with a start is plain inference.
         stopper: ends tiles earlier, without ground truth; None: the method's own, if it has one.
         start: b networks to begin from; without it random ones, each from its tile's seed.
+        shown: b tiles in place of which x is returned, for networks that learn from crops of something large whose own
+            image nobody wants. Not where images are watched along the fit.
 
     A tile whose numbers are not finite, or that does not fit into memory even alone, gets A+ y and a status that says
     so. A batch that does not fit into memory is halved, and its records count the halvings.
@@ -49,9 +58,10 @@ def fit(problem: Problem, method: Method, *, stopper: Stopper | None = None, sta
     """
     if stopper is not None:
         require_judge(stopper, method)
+    assert shown is None or (isinstance(method, Fitted) and not watches_images(method, stopper))
     try:
         if isinstance(method, Fitted):
-            return _fitted(problem, method, stopper, start)
+            return _fitted(problem, method, stopper, start, shown)
         if isinstance(method, Direct):
             return _direct(problem, method)
     except RuntimeError as error:
@@ -59,7 +69,7 @@ def fit(problem: Problem, method: Method, *, stopper: Stopper | None = None, sta
             raise
     else:
         raise TypeError(f"{type(method).__name__} is neither a Direct nor a Fitted method.")
-    return _halved(problem, method, stopper, start)
+    return _halved(problem, method, stopper, start, shown)
 
 
 def _direct(problem: Problem, method: Direct) -> Fit:
@@ -73,10 +83,12 @@ def _direct(problem: Problem, method: Direct) -> Fit:
     return Fit(x, [FitRecord(*words[ok], 0, 0, (), seconds) for ok in finite.tolist()])
 
 
-def _fitted(problem: Problem, method: Fitted, stopper: Stopper | None, start: Nets | None) -> Fit:
+def _fitted(
+    problem: Problem, method: Fitted, stopper: Stopper | None, start: Nets | None, shown: Problem | None
+) -> Fit:
     stopper = stopper or method.stopper or Budget(max(1, method.steps))
-    running = Running.begin(problem, method, stopper, start)
-    kept = _Kept.blank(problem, running, withheld(method, stopper) > 0)
+    running = replace(Running.begin(problem, method, stopper, start), shown=shown)
+    kept = _Kept.blank(shown or problem, running, withheld(method, stopper) > 0)
     stride = max(1, -(-method.steps // (CURVE_POINTS - 1)))
     for step in range(1, method.steps + 1):
         loss = running.advance(method, step)
@@ -154,12 +166,16 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _halved(problem: Problem, method: Method, stopper: Stopper | None, start: Nets | None) -> Fit:
+def _halved(
+    problem: Problem, method: Method, stopper: Stopper | None, start: Nets | None, shown: Problem | None
+) -> Fit:
     if problem.b == 1:
         record = FitRecord(Status.OUT_OF_MEMORY, "one tile alone needs more memory than there is", 0, 0, (), 0.0)
-        return Fit(problem.fallback(), [record], start)
-    halves = torch.arange(problem.b).chunk(2)
-    fits = [fit(problem.take(i), method, stopper=stopper, start=start and start.take(i)) for i in halves]
+        return Fit((shown or problem).fallback(), [record], start)
+    fits = [
+        fit(problem.take(i), method, stopper=stopper, start=start and start.take(i), shown=shown and shown.take(i))
+        for i in torch.arange(problem.b).chunk(2)
+    ]
     records = [replace(record, splits=record.splits + 1) for half in fits for record in half.records]
     nets = [half.nets for half in fits if half.nets is not None]
     return Fit(
@@ -174,6 +190,12 @@ def _halved(problem: Problem, method: Method, stopper: Stopper | None, start: Ne
 def _joined(halves: list[Tensor | None]) -> Tensor | None:
     found = [half for half in halves if half is not None]
     return torch.cat(found) if len(found) == len(halves) else None
+
+
+def watches_images(method: Fitted, stopper: Stopper | None) -> bool:
+    """Whether images are made along the fit: for a stopper, or to be averaged."""
+    judge = stopper or method.stopper
+    return method.average is not None or (judge is not None and judge.watches_estimate)
 
 
 def require_judge(stopper: Stopper, method: Method) -> None:

@@ -15,6 +15,10 @@ from il_models.scale_below import kept_back
 
 SIGMA = 0.1
 NARROW = {
+    "dip": {"widths": (16, 16, 16), "code": 16},
+    "dip_sgld": {"widths": (16, 16, 16), "code": 16},
+    "dip_sure": {"narrow": 8, "wide": 12},
+    "drp": {"widths": (24,)},
     "bp_dip": {"widths": (8, 8), "code": 4},
     "gsure": {"widths": (8, 8)},
     "deep_red": {"widths": (8, 8), "code": 4, "inner": 1, "look": 2},

@@ -371,3 +371,17 @@ def test_held_out_pixels_are_compared_with_what_was_measured_there() -> None:
     assert done.unseen is not None
     assert torch.equal(unseen, done.unseen)
     assert torch.equal(guessed != y, unseen)
+
+
+def test_another_image_may_be_shown_by_the_same_networks() -> None:
+    """Also where the batch is halved and tiles end at different steps; the networks learn from their own tiles."""
+    _, problem = toy(3, side=32)
+    _, part = toy(3, side=16)
+    for method, stopper in ((Level(steps=30), StopsByTile([5, 20, 30])), (Level(steps=30, most=2), None)):
+        whole = fit(problem, method, stopper=stopper)
+        shown = fit(problem, method, stopper=stopper, shown=part)
+        assert shown.x.shape == part.y.shape
+        assert whole.nets is not None
+        assert shown.nets is not None
+        assert torch.equal(whole.nets.weights["level"], shown.nets.weights["level"])
+        assert torch.equal(shown.x[..., 0, 0], whole.x[..., 0, 0])

@@ -20,7 +20,7 @@ from tasks.registry.artifact import LearnedStart
 from tasks.registry.networks import network_of
 
 START = "start"  # the rung of weights that are as they were learned
-JUDGED = 2**17  # pixels of a whole input on which its networks are judged
+JUDGED = 2**16  # pixels of a whole input on which its networks are judged
 DOUBTED = 2**15  # on which the start is held against the control: enough to tell a few hundredths of the noise variance
 
 

@@ -25,11 +25,11 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return registry_place()
 
 
-def images(folder: Path, *names: str) -> str:
+def images(folder: Path, *names: str, side: int = 96) -> str:
     """Noisy inputs; the path that stands for them all."""
     folder.mkdir(exist_ok=True)
     for name in names:
-        noisy = np.random.default_rng(len(name) + ord(name[-1])).poisson(CLEAN)
+        noisy = np.random.default_rng(len(name) + ord(name[-1])).poisson(CLEAN[:side, :side])
         tifffile.imwrite(folder / f"{name}.tif", noisy.astype(np.uint16))
     return f"{folder}/*.tif"
 
@@ -47,8 +47,8 @@ def planted(name: str, worthless: bool = True) -> str:
 
 
 def test_audits_are_kept_and_change_no_pixel(tmp_path: Path) -> None:
-    source = images(tmp_path / "in", "a")
-    whole = {**CHOSEN, "tiling__tile": 96}
+    source = images(tmp_path / "in", "a", side=48)
+    whole = {**CHOSEN, "tiling__tile": 48}
     audited = restored(source, tmp_path / "one", audit=1.0, **whole)
     restored(source, tmp_path / "two", audit=0.0, **whole)
     one, two = (next((tmp_path / name).iterdir()) for name in ("one", "two"))
@@ -62,8 +62,8 @@ def test_audits_are_kept_and_change_no_pixel(tmp_path: Path) -> None:
 
 
 def test_a_worthless_start_loses_its_audits(tmp_path: Path) -> None:
-    source = images(tmp_path / "in", "a")
-    summary = restored(source, tmp_path / "out", start=planted("poor"), audit=1.0, **{**CHOSEN, "tiling__tile": 96})
+    source = images(tmp_path / "in", "a", side=48)
+    summary = restored(source, tmp_path / "out", start=planted("poor"), audit=1.0, **{**CHOSEN, "tiling__tile": 48})
     assert "0 of 1 audits won" in summary.start
 
 

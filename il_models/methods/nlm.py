@@ -28,7 +28,7 @@ class NonLocalMeans(Direct):
     h = "calibrated" doubts that level, and asks each tile: of SCALES, by which the level is multiplied, it takes the
     one of least self-supervised loss, over one grid of 16, whose pixels are predicted from the others (Batson and
     Royer, "Noise2Self", ICML 2019; scikit-image's calibrate_denoiser). It is not the default: where the level is right,
-    h = 0.9 is better by 0.3 dB (Set12 and BSD68), in an eighth of the time (benchmarks/results/nonlocal_means.md). Where
+    h = 0.9 is better by 0.3 dB in an eighth of the time (benchmarks/results/nonlocal_means.md). Where
     the level is stated 30 % too low or too high, calibration won 2.2 and 0.8 dB on three pictures of Set12, and 1.9 and
     0.65 dB on four real pairs; at the level that is estimated from these, 0.1 dB, all of it on the one whose noise is
     misjudged (these with scikit-image's filter, which was the control before). A risk that is

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.images import Pair, classic, pairs
 from benchmarks.table import write_table
-from il_models.noise import NoiseEstimate, estimate_noise, is_signal_dependent, looks_of
+from il_models.noise import NoiseEstimate, estimate_noise, is_signal_dependent, looks_seen
 
 GAIN, OFFSET = 3.0, 20.0
 CORRELATED = 0.2
@@ -95,7 +95,7 @@ def speckle_rows(images: Sequence[np.ndarray]) -> list[list[object]]:
                 y = np.log(np.maximum(image, 0) + 5) + logarithm
                 estimate = found(y)
                 variance = estimate.gain * float(np.median(y)) + estimate.variance
-                looked.append(looks_of(variance))
+                looked.append(looks_seen(variance))
                 errors.append(float(np.sqrt(variance / logarithm.var()) - 1))
                 colours.append(estimate.colour)
                 true = max(lags(logarithm - logarithm.mean()))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from il_models.noise import estimate_noise, looks_of
+from il_models.noise import estimate_noise, looks_seen
 from tasks.catalog.facts import Facts, SpeckleNoise
 from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
@@ -160,7 +160,7 @@ def _speckle(raw: NDArray[np.float32], valid: Valid, looks: float | Literal["est
     gain, variance, correlation = estimate_noise(torch.from_numpy(logarithm), torch.from_numpy(positive))
     if looks == "estimate":
         middle = float(np.median(logarithm[positive])) if positive.any() else 0.0
-        looks = looks_of(gain * middle + variance)
+        looks = looks_seen(gain * middle + variance)
     return ChannelNoise(0.0, 0.0, correlation, Speckle(looks, floor))
 
 

@@ -20,6 +20,7 @@ from il_models.noise.model import Noise
 MOST_LOOKS = 1e4  # noise of 1 %; with more, nothing is left to remove
 LEAST_LOOKS = 0.1
 REACH = 16  # px: half a side of the squares over which the level is kept, twice
+FLATTERED = 0.12  # looks too many that the flattest blocks show, which have fewer deep nulls than others; of 1 to 16
 OUTLIER = 8.0  # standard deviations of the speckle: beyond, a measurement says that its estimate lost a target
 BRIGHT = 4.0  # times the geometric mean around: brighter pixels do not decide the level of their surroundings
 
@@ -80,6 +81,11 @@ def looks_of(variance: float) -> float:
         told = float(log_variance(torch.tensor(math.exp(middle), dtype=torch.float64)))
         low, high = (middle, high) if told > variance else (low, middle)
     return math.exp((low + high) / 2)
+
+
+def looks_seen(variance: float) -> float:
+    """The looks behind a blind estimate of log-intensities' variance, which was read off the flattest blocks."""
+    return max(LEAST_LOOKS, looks_of(variance) - FLATTERED)
 
 
 def at_level(x: Float[Tensor, "b c h w"], measured: Logarithm) -> Float[Tensor, "b c h w"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from il_models.degradations import Identity
 from il_models.draw import Draw
 from il_models.methods.nlm import NonLocalMeans
-from il_models.noise import Logarithm, Noise, estimate_noise, looks_of
+from il_models.noise import Logarithm, Noise, estimate_noise, looks_of, looks_seen
 from il_models.noise.speckle import MOST_LOOKS, REACH, at_level, log_bias, log_variance
 from il_models.problem import Problem
 from il_models.risk import probed, sure
@@ -161,9 +161,9 @@ def problem_like(problem: Problem, y: Tensor) -> Problem:
     return Problem(y, problem.A, problem.noise, problem.mask, problem.seeds)
 
 
-@pytest.mark.parametrize(("looks", "most"), [(1.0, 0.2), (4.0, 0.08), (16.0, 0.2)])
+@pytest.mark.parametrize(("looks", "most"), [(1.0, 0.08), (4.0, 0.08), (16.0, 0.2)])
 def test_looks_are_found_blind(looks: float, most: float) -> None:
-    """Single-look speckle looks like 1.15 looks: blocks with few deep nulls pass for flat. Stripes count as noise."""
+    """Blocks with few deep nulls pass for flat, which is allowed for. Stripes count as noise."""
     d = torch.log(speckled(scene(256), looks))[:, 0]
     gain, variance, _ = estimate_noise(d, torch.ones_like(d, dtype=torch.bool))
-    assert looks_of(gain * float(d.median()) + variance) == pytest.approx(looks, rel=most)
+    assert looks_seen(gain * float(d.median()) + variance) == pytest.approx(looks, rel=most)

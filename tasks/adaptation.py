@@ -20,7 +20,7 @@ from tasks.registry.artifact import LearnedStart
 from tasks.registry.networks import network_of
 
 START = "start"  # the rung of weights that are as they were learned
-LEARNED = 2**19  # pixels of a whole input that its networks adapt to: more than the steps of any rung see
+LEARNED = 2**19  # pixels of a whole input that its networks adapt to: twice what the default's rungs see of it
 JUDGED = 2**16  # pixels of a whole input on which its networks are judged
 DOUBTED = 2**15  # on which the start is held against the control: enough to tell a few hundredths of the noise variance
 
@@ -102,7 +102,7 @@ def climb(
         witness: of one tile, on which start and rungs are judged; None: a part of the problem.
     """
     as_it_is = replace(rungs[0], steps=0)
-    part, learned = witness or _part(problem, DOUBTED), _part(problem, LEARNED)
+    part, learned = (witness, problem) if witness else (_part(problem, DOUBTED), _part(problem, LEARNED))
     base = fit(part, as_it_is, start=begin)
     tried = witness is not None or not controls
     if not tried and bool((_risk(part, base, as_it_is) <= sure(part, control_of(part, controls))).all()):

@@ -118,6 +118,8 @@ class Running:
 
     def spread(self, method: Fitted) -> Tensor | None:
         """Standard deviation per pixel: of the averaged estimates, or what the method knows of its own."""
+        if self.shown is not None:
+            return None
         with torch.no_grad():
             own = method.spread(self.nets, self.inputs, self.problem, self.draw)
         return spread_of(self.moments) if own is None else own

@@ -48,17 +48,22 @@ def fit(
         stopper: ends tiles earlier, without ground truth; None: the method's own, if it has one.
         start: b networks to begin from; without it random ones, each from its tile's seed.
         shown: b tiles in place of which x is returned, for networks that learn from crops of something large whose own
-            image nobody wants. Not where images are watched along the fit.
+            image nobody wants; then there is no std.
 
     A tile whose numbers are not finite, or that does not fit into memory even alone, gets A+ y and a status that says
     so. A batch that does not fit into memory is halved, and its records count the halvings.
 
     Raises:
-        ValueError: the method's loss is not one number per tile, or the stopper cannot judge this method.
+        ValueError: the method's loss is not one number per tile, the stopper cannot judge this method, or another image
+            is to be shown where images are watched along the fit.
     """
     if stopper is not None:
         require_judge(stopper, method)
-    assert shown is None or (isinstance(method, Fitted) and not watches_images(method, stopper))
+    if shown is not None and _watches_images(method, stopper):
+        raise ValueError(
+            f"{method.name} keeps the best or the average of the images along its fit, so that no other can be shown; "
+            "leave `shown` out."
+        )
     try:
         if isinstance(method, Fitted):
             return _fitted(problem, method, stopper, start, shown)
@@ -192,8 +197,9 @@ def _joined(halves: list[Tensor | None]) -> Tensor | None:
     return torch.cat(found) if len(found) == len(halves) else None
 
 
-def watches_images(method: Fitted, stopper: Stopper | None) -> bool:
-    """Whether images are made along the fit: for a stopper, or to be averaged."""
+def _watches_images(method: Method, stopper: Stopper | None) -> bool:
+    if not isinstance(method, Fitted):
+        return True
     judge = stopper or method.stopper
     return method.average is not None or (judge is not None and judge.watches_estimate)
 

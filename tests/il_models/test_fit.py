@@ -385,3 +385,9 @@ def test_another_image_may_be_shown_by_the_same_networks() -> None:
         assert shown.nets is not None
         assert torch.equal(whole.nets.weights["level"], shown.nets.weights["level"])
         assert torch.equal(shown.x[..., 0, 0], whole.x[..., 0, 0])
+
+
+def test_nothing_else_is_shown_where_images_are_watched() -> None:
+    _, problem = toy(1, side=32)
+    with pytest.raises(ValueError, match=r"no other can be shown; leave `shown` out"):
+        fit(problem, Level(steps=5), stopper=VarianceMinimum(2, 1), shown=problem)

@@ -52,7 +52,9 @@ def test_a_scene_keeps_its_level_and_loses_its_speckle(tmp_path: Path, looks: in
     assert np.array_equal(x[~seen], y[~seen])
     assert float(x[seen].mean()) == pytest.approx(float(y[seen].mean()), rel=0.01)
     assert float(((x / CLEAN - 1)[seen] ** 2).mean()) < 0.1 / looks
-    assert np.abs(x[:5, :5] / CLEAN[:5, :5] - 1).max() < 2.2  # that of the measurement
+    assert (
+        np.abs(x[:5, :5] / CLEAN[:5, :5] - 1).max() < 2.2
+    )  # a bright pixel beside lost ones, 3.14 times as bright, may stay
     told = attributes["selfmend"]["noise"][0]
     assert told["speckle"]["looks"] == looks
     assert 0 < told["speckle"]["floor"] < np.quantile(y[y > 0], 1e-3)
@@ -89,7 +91,7 @@ def test_a_fitted_method(tmp_path: Path) -> None:
     assert (rows["psnr"] > rows["psnr_noisy"] + 5).all()
 
 
-@pytest.mark.parametrize(("looks", "most"), [(1, 0.12), (4, 0.14)])
+@pytest.mark.parametrize(("looks", "most"), [(1, 0.12), (4, 0.12)])
 def test_looks_are_estimated_on_demand(tmp_path: Path, looks: int, most: float) -> None:
     tifffile.imwrite(tmp_path / "scene.tif", measured(looks))
     facts = Facts(title="x", source=str(tmp_path / "scene.tif"), noise={"kind": "speckle"})

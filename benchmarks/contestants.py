@@ -7,7 +7,7 @@ from typing import Any
 from il_models.method import Method
 from il_models.methods import known_methods
 
-PARTS = ("grey128", "kodak", "grey256", "captures")  # in this order
+PARTS = ("grey128", "kodak", "grey256", "set14", "captures")  # in this order
 SMALL = ("grey128",)  # for what would take hours on pictures of 256 x 256
 
 
@@ -61,7 +61,7 @@ CONTESTANTS = (
     Contestant("pixel2pixel", "pixel2pixel", "fast"),
     Contestant("pixel2pixel as the paper", "pixel2pixel", parts=SMALL, images=1),
     Contestant("n2d", "n2d", "fast"),
-    Contestant("self2self", "self2self", "fast", parts=("grey128", "kodak"), images=3),
+    Contestant("self2self", "self2self", "fast", parts=("grey128", "kodak", "set14"), images=3),
 )
 
 NLR = "24 crops, NLR 2025"

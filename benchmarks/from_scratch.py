@@ -5,9 +5,9 @@
 Values 0 to 1 in float32, noise N(0, (sigma/255)^2) from a seeded generator per picture, neither clipped nor rounded;
 the result is the last iterate or that of the method's own stopper, nothing is chosen by ground truth; output clipped to
 [0, 1]; PSNR over all pixels and channels with range 1; SSIM with a Gaussian window of 11, sigma 1.5, mean over
-channels. grey128: centre 128 x 128 crops of Set12; grey256: its pictures of 256 x 256; kodak: centre 256 x 256 crops in
-colour; captures: centre 256 x 256 crops of real microscopy pairs, noise estimated blind from the whole capture,
-generalised Anscombe transform, exact unbiased inverse, PSNR as the data's manifest says.
+channels. grey128: centre 128 x 128 crops of Set12; grey256: its pictures of 256 x 256; kodak, set14: centre 256 x 256
+crops in colour; captures: centre 256 x 256 crops of real microscopy pairs, noise estimated blind from the whole
+capture, generalised Anscombe transform, exact unbiased inverse, PSNR as the data's manifest says.
 
 All of it takes many hours. Each restoration is kept as one line of JSON, so that an interrupted run goes on where it
 was, and settings that changed are measured again; --write makes the tables of the lines that there are.
@@ -99,13 +99,13 @@ def cases(part: str, count: int | None, sigmas: Sequence[float] = SIGMAS) -> Ite
     """The pictures of a part, sigma 25 first; of each protocol at most so many."""
     if part == "captures":
         return islice(captures(), count)
-    grey = classic("set12") if part != "kodak" else {}
+    grey = classic("set12") if part.startswith("grey") else {}
     if part == "grey128":
         images, title = {name: centre(image, 128) for name, image in grey.items()}, "P-grey Set12, centre 128"
     elif part == "grey256":
         images, title = {name: image for name, image in grey.items() if image.shape[-1] == SIDE}, "P-grey Set12 256"
     else:
-        images, title = {name: centre(image, SIDE) for name, image in classic("kodak").items()}, "P-crop Kodak"
+        images, title = {name: centre(image, SIDE) for name, image in classic(part).items()}, f"P-crop {part.title()}"
     return photographs(part, title, dict(islice(images.items(), count)), sigmas)
 
 

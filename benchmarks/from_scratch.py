@@ -196,6 +196,12 @@ def run(contestants: Sequence[Contestant], asked: Iterable[Case], path: Path | N
     return lines
 
 
+def chosen(only: Sequence[str]) -> list[Contestant]:
+    """Those of these labels; a name that is no label means all settings of a method; all where nothing is asked for."""
+    labels = {each.label for each in CONTESTANTS}
+    return [each for each in CONTESTANTS if not only or each.label in only or each.name in set(only) - labels]
+
+
 def rows(lines: Sequence[Line]) -> list[list[object]]:
     """One row per protocol and method; `over nlm` compares the same pictures only."""
     nlm = {(line["protocol"], line["picture"]): line["psnr"] for line in lines if line["label"] == "nlm"}
@@ -254,7 +260,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="measure nothing; write the tables of the scores")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    some = [each for each in CONTESTANTS if not asked.only or {each.name, each.label} & set(asked.only)]
+    some = chosen(asked.only or [])
     if asked.quick:
         write(run([each for each in some if each.quick], cases("grey128", 1), None), keep=False)
         return

@@ -7,14 +7,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from il_models.noise.blocks import SIDE, Blocks, blocks_of, frequency, without
+from il_models.noise.blocks import SIDE, blocks_of, without
 from il_models.noise.colour import colour
+from il_models.noise.envelope import FEW, Envelope, envelope
 
-FLAT = 0.05  # part of the blocks of a bin that counts as flat
-HIGH = 9  # coefficients with u + v of at least this are read as noise
-PER_BIN, BINS = 200, 16
 UNKNOWN_COLOUR = (0.0, 0.0)
-FEW = 16  # blocks under which pixels are read instead
 
 
 class NoiseEstimate(NamedTuple):
@@ -57,31 +54,17 @@ def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
     blocks = without(blocks, blocks.clipped)
     if len(blocks.mean) < FEW:
         return NoiseEstimate(0.0, max(_variance_of_differences(values, valid), _rounding(seen)), UNKNOWN_COLOUR)
-    gain, variance = _line(*_envelope(blocks, top))
+    gain, variance = _line(envelope(blocks, top))
+    gain, variance = _line(envelope(blocks, top, gain, variance)) if gain > 0 else (gain, variance)
     variance = max(variance, -gain * float(blocks.mean.min()))
     correlation, factor = colour(blocks, gain, variance)
     gain, variance = gain * factor, variance * factor
     return NoiseEstimate(gain, variance if gain > 0 else max(variance, _rounding(seen)), correlation)
 
 
-def _envelope(blocks: Blocks, top: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Intensity, noise variance and its relative standard error per bin of intensity that saturation cannot touch."""
-    order = frequency()
-    noise = blocks.energy[:, order >= HIGH].mean(1)
-    scene = blocks.energy[:, (order >= 1) & (order < HIGH - 1)].mean(1)
-    rows = []
-    for part in blocks.mean.argsort().chunk(min(BINS, max(1, len(noise) // PER_BIN))):
-        flat = part[scene[part].argsort()[: max(FEW, int(FLAT * len(part)))]]
-        mean = noise[flat].mean()
-        spread = noise[flat].std() / math.sqrt(len(flat)) / mean.clamp(min=1e-300)
-        rows.append(torch.stack([blocks.mean[flat].mean(), mean, spread]))
-    x, v, error = torch.stack(rows).unbind(1)
-    free = x + 3 * v.sqrt() < top
-    return (x[free], v[free], error[free]) if bool(free.any()) else (x, v, error)
-
-
-def _line(x: Tensor, v: Tensor, error: Tensor) -> tuple[float, float]:
+def _line(seen: Envelope) -> tuple[float, float]:
     """Weighted line v = gain x + variance with gain >= 0, deaf to bins far above it: texture only ever adds."""
+    x, v, error = seen.x, seen.variance, seen.error
     if len(x) < 4:
         return 0.0, float(v.min() if len(x) > 1 else v[0])
     tolerance = torch.maximum(2 * error, torch.full_like(error, 0.1))

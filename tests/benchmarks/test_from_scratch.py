@@ -139,3 +139,9 @@ def test_gaps() -> None:
     assert row[:5] == ["p", "dip", "own: own words", 2, "2"]
     assert row[5] == pytest.approx(1.0)
     assert math.isclose(float(str(row[7])), 0.5)
+
+
+def test_a_label_chooses_one_row_and_a_name_all_of_its_method() -> None:
+    assert [each.label for each in from_scratch.chosen(["zs_n2n"])] == ["zs_n2n"]
+    assert {each.label for each in from_scratch.chosen(["identity"])} == {"noisy"}
+    assert from_scratch.chosen([]) == list(contestants.CONTESTANTS)

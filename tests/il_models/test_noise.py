@@ -260,3 +260,14 @@ def test_stabilised_noise_is_that_of_scaled_values() -> None:
     assert torch.equal(noise.take(second).to(torch.device("cpu")).sigma(x[1:]), noise.sigma(x)[1:])
     plain = replace(noise, raw=affine(0.0, 1.0, 2, 3))
     assert torch.allclose(plain.sigma(x), torch.full_like(x, 1 / 8))
+
+
+def test_a_detector_that_multiplies_photons_is_no_quieter_than_it_is() -> None:
+    random = np.random.default_rng(0)
+    field = gaussian_filter(random.standard_normal((512, 512)), 12)
+    photons = random.poisson(np.exp(field / field.std()))
+    counted = 20.0 * photons + 0.5 * random.standard_normal(photons.shape)
+    multiplied = 10 * random.standard_gamma(np.maximum(photons, 1)) * (photons > 0)
+    multiplied += 0.5 * random.standard_normal(photons.shape)
+    assert all_of(torch.from_numpy(counted)[None]).gain == pytest.approx(20, rel=0.06)
+    assert all_of(torch.from_numpy(multiplied)[None]).gain == pytest.approx(20, rel=0.12)  # 13 % low in the flattest blocks

@@ -270,4 +270,5 @@ def test_a_detector_that_multiplies_photons_is_no_quieter_than_it_is() -> None:
     multiplied = 10 * random.standard_gamma(np.maximum(photons, 1)) * (photons > 0)
     multiplied += 0.5 * random.standard_normal(photons.shape)
     assert all_of(torch.from_numpy(counted)[None]).gain == pytest.approx(20, rel=0.06)
-    assert all_of(torch.from_numpy(multiplied)[None]).gain == pytest.approx(20, rel=0.12)  # 13 % low in the flattest blocks
+    found = all_of(torch.from_numpy(multiplied)[None])  # 13 % too low without
+    assert found.gain == pytest.approx(20, rel=0.12)

@@ -1,13 +1,11 @@
-"""What can be believed of a tile without ground truth, and with one: residual, risk, skill, shift."""
+"""What can be believed of a tile without ground truth: residual, risk, skill, shift."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from il_models.degradations import Downsample, Guided, Subsample
@@ -15,11 +13,9 @@ from il_models.displacement import displacement
 from il_models.draw import Draw
 from il_models.fitting import Fit, fit
 from il_models.method import Direct, Fitted, Method
-from il_models.metrics import affine_match, autocorrelation, mean, psnr, std
+from il_models.metrics import autocorrelation, mean, std
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate, best_share, held_out, mixture, probed, sure
-from tasks.measured import Pixels
-from tasks.tiles import Tile
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
 SHIFT_SIDE = 96  # px of the middle of a measurement beside which the shift of an image is told
@@ -83,42 +79,6 @@ def spread_over_noise(problem: Problem, std: Tensor, owned: Tensor) -> list[floa
     """Root mean square of an estimate's standard deviation over the noise's, per tile, at the pixels that it owns."""
     square = mean((std / problem.noise.nominal(problem.y)) ** 2, problem.mask & owned)
     return [_number(value) for value in square.double().sqrt().tolist()]
-
-
-def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixels, affine: bool) -> dict[str, Any]:
-    """True PSNR in dB of measurement, estimate and control against a clean twin over the pixels that the tile owns.
-
-    Args:
-        estimate, control, clean: (c, h, w) in data units, on the grid of the image. Peak: the scale of the
-            input, mean of its channels.
-        affine: gain and offset of each are fitted to the twin first, for captures that do not share an intensity scale.
-    """
-    mask = _compared(tile, clean, tile.valid)
-    peak, twin = _peak(tile), torch.from_numpy(clean)[None]
-    named = {"psnr_noisy": tile.measured, "psnr": estimate} | ({} if control is None else {"psnr_control": control})
-    found = {}
-    for name, pixels in named.items():
-        x = torch.from_numpy(np.where(tile.valid, pixels, 0))[None]
-        found[name] = _number(float(psnr(affine_match(x, twin, mask) if affine else x, twin, peak, mask)))
-    return found
-
-
-def psnr_where(tile: Tile, image: Pixels, clean: Pixels, where: NDArray[np.bool_]) -> float | None:
-    """True PSNR in dB against a clean twin over some (h, w) of the pixels that a tile owns; peak as in `true_psnr`."""
-    mask = _compared(tile, clean, where)
-    x, twin = (torch.from_numpy(np.where(where, pixels, np.float32(0)))[None] for pixels in (image, clean))
-    return _number(float(psnr(x, twin, _peak(tile), mask))) if bool(mask.any()) else None
-
-
-def _compared(tile: Tile, clean: Pixels, where: NDArray[np.bool_]) -> Tensor:
-    """Of some pixels (h, w) those that the tile owns and the twin knows, (1, 1, h, w)."""
-    owned = np.zeros_like(where)
-    owned[tile.image_core] = where[tile.image_core]
-    return torch.from_numpy(owned & np.isfinite(clean).all(0))[None, None]
-
-
-def _peak(tile: Tile) -> float:
-    return float(np.mean(tile.entry.survey.scale[tile.window.channels]))
 
 
 def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:

@@ -20,12 +20,13 @@ from tasks.foretelling import Foretold, foretold
 from tasks.measured import Pixels
 from tasks.mixing import FAILED, share_of
 from tasks.problems import Intensity, make_problem
-from tasks.quality import control_of, estimate_of, judge, psnr_where, spread_over_noise, true_psnr
+from tasks.quality import control_of, estimate_of, judge, spread_over_noise
 from tasks.refereed import fit_started
 from tasks.sharpened import sharpened_columns
 from tasks.starts import Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
+from tasks.truth import on_scale_of, psnr_where, true_psnr
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,11 @@ def _restored(
             row["stop_reason"] = f"{record.reason.partition(';')[0]}; the control was kept"
         row["spread"] = None if spreads is None else spreads[i]
         row["share"] = None if failed or batch.control is None else float(batch.share[i])
-        if (twin := clean[i]) is not None:
-            row |= true_psnr(tile, pixels, controls[i], twin, treatment.affine)
-        found.append(_with_gaps(Restored(tile, _unmeasured_as_nan(tile, pixels), row), batch.fillings[i], clean[i]))
+        twin = clean[i]
+        if twin is not None:
+            twin = on_scale_of(treatment.anchor(tile.measured, pixels), twin, tile.valid) if treatment.affine else twin
+            row |= true_psnr(tile, pixels, controls[i], twin)
+        found.append(_with_gaps(Restored(tile, _unmeasured_as_nan(tile, pixels), row), batch.fillings[i], twin))
     return found
 
 

@@ -15,6 +15,7 @@ from tasks.catalog.facts import Facts
 from tasks.errors import RequestError
 from tasks.filling import Filling
 from tasks.instrument import WORDS, Instrument, instrument_of, undone_by, with_psf
+from tasks.measured import Pixels
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
 
@@ -37,7 +38,7 @@ class Treatment:
     controls: what tiles are compared with, several of them mixed by risk.
     share: of the method in the result, the rest is the controls'; auto: by risk.
     start: the learned weights that every fit begins from; None: random ones.
-    affine: gain and offset are fitted before an estimate is compared with its reference.
+    affine: a reference is brought to the scale of its input before an estimate is compared with it.
     instrument: what the method and the controls undo; None: they only take noise away.
     filling: of gaps; None: they stay.
     """
@@ -59,6 +60,10 @@ class Treatment:
     def start_name(self) -> str:
         """For the table: random, or name and id of the learned start."""
         return "random" if self.start is None else f"{self.start.card.name}:{self.start.card.id}"
+
+    def anchor(self, measured: Pixels, restored: Pixels) -> Pixels:
+        """What shows the scale of an input: the measurement; the image where a PSF is undone or pixels are split."""
+        return measured if self.instrument is None else restored
 
 
 def treatment_of(recipe: Recipe, facts: Facts, batch: int, device: str, start: LearnedStart | None = None) -> Treatment:

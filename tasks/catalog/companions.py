@@ -148,6 +148,6 @@ class Reference(Fact):
     source: Location = Field(description="Path, glob or URI of the clean twins, or a list of them.")
     match: Literal["none", "affine"] = Field(
         default="none",
-        description="affine: capture and twin do not share an intensity scale, so gain and offset are fitted before "
-        "they are compared. none: they share it.",
+        description="affine: capture and twin do not share an intensity scale, so the twin gets the gain and offset "
+        "per tile that bring it closest to the capture. none: they share it.",
     )

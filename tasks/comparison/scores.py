@@ -4,24 +4,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from il_models.metrics import affine_match, psnr
+from il_models.metrics import psnr
 from tasks.measured import Pixels, Valid
 
 WINDOW = 11  # px of the Gaussian window of SSIM, sigma 1.5
 
 
-def scores(image: Pixels, clean: Pixels, valid: Valid, peak: float, affine: bool) -> tuple[float, float | None]:
+def scores(image: Pixels, clean: Pixels, valid: Valid, peak: float) -> tuple[float, float | None]:
     """PSNR in dB, and SSIM; None where the image is smaller than its window.
 
     Args:
         image, clean: (c, h, w) in data units. valid: pixels that count. peak: data range.
-        affine: gain and offset of the image are fitted to its twin first.
     """
     mask = torch.from_numpy(valid & np.isfinite(clean).all(0) & np.isfinite(image).all(0))[None, None]
     x, twin = (torch.from_numpy(np.nan_to_num(each).astype(np.float32))[None] for each in (image, clean))
-    matched = affine_match(x, twin, mask) if affine else x
-    alike = _ssim(matched[0].numpy(), twin[0].numpy(), mask[0, 0].numpy(), peak)
-    return float(psnr(matched, twin, peak, mask)), alike
+    alike = _ssim(x[0].numpy(), twin[0].numpy(), mask[0, 0].numpy(), peak)
+    return float(psnr(x, twin, peak, mask)), alike
 
 
 def _ssim(x: Pixels, clean: Pixels, mask: NDArray[np.bool_], peak: float) -> float | None:

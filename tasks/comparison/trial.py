@@ -22,6 +22,7 @@ from tasks.stores.place import Place
 from tasks.tiles import read_tiles
 from tasks.tiling import Box
 from tasks.treatment import Treatment, settled_facts, treatment_of
+from tasks.truth import on_scale_of
 from tasks.workers import Crew
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def _tried(contender: Contender, subject: Subject, crew: Crew) -> Trial:
             row = _row(contender, subject, place, part, restored) | _seconds(entry, box, starts)
             row["seconds"] += sum(each.row["seconds"] for each in restored)
             if twin is not None:
-                row |= _scored(image, raw, twin, valid, subject)
+                affine = treatment.affine and subject.spoiling is None
+                scaled = on_scale_of(treatment.anchor(raw, image), twin, valid) if affine else twin
+                row |= _scored(image, raw, scaled, valid, subject.peak)
             trial.rows.append(row)
             trial.pictures[place, part] = image
     return trial
@@ -194,11 +197,9 @@ def _seconds(entry: InputPlan, box: Box, starts: dict[str, Start]) -> dict[str, 
     return {"start_seconds": whole, "seconds": whole * share}
 
 
-def _scored(image: Pixels, raw: Pixels, twin: Pixels, valid: Valid, subject: Subject) -> dict[str, Any]:
-    reference = subject.facts.reference
-    affine = subject.spoiling is None and reference is not None and reference.match == "affine"
-    psnr, ssim = scores(image, twin, valid, subject.peak, affine)
-    before, _ = scores(raw, twin, valid, subject.peak, affine)
+def _scored(image: Pixels, raw: Pixels, twin: Pixels, valid: Valid, peak: float) -> dict[str, Any]:
+    psnr, ssim = scores(image, twin, valid, peak)
+    before, _ = scores(raw, twin, valid, peak)
     return {"psnr": psnr, "ssim": ssim, "psnr_noisy": before}
 
 

@@ -3,8 +3,9 @@
     python -m benchmarks.trust [--recipe NAME] [--only GROUP ...] [--keep FOLDER] [--write]
 
 Each capture goes blind through `selfmend restore` with the recipe as it ships; its reference is used for the columns of
-true PSNR alone. The references hold noise of their own (FMD: the mean of 50 captures, W2S: of 400, the others: one long
-exposure), and the scene may have moved between the two, both of which count as error of the restoration.
+true PSNR alone. The references hold noise of their own: that of FMD is the mean of 50 captures, that of W2S of 400, so
+that a 50th and a 400th of the capture's noise is added to the estimated error; those of the others are one long
+exposure each, whose noise is not known. Where the scene has moved in between, that counts as error of the restoration.
 """
 
 import argparse
@@ -23,12 +24,12 @@ from benchmarks.table import write_table
 
 CLEAR = 0.3  # dB that a tile must differ from its control to be truly better or worse
 GROUPS = {
-    "fmd": ("fmd", "none", "raw1.png", "gt.png"),
-    "fmd_again": ("fmd", "none", "raw2.png", "gt.png"),
-    "w2s": ("w2s", "affine", "avg1.tif", "avg400.tif"),
-    "gigadb": ("gigadb", "affine", "low.png", "high.png"),
-    "nuclei16": ("nuclei16", "affine", "low_snr.tif", "high_snr.tif"),
-}  # folder, how captures and references compare, and how their files end
+    "fmd": ("fmd", "none", "raw1.png", "gt.png", 50),
+    "fmd_again": ("fmd", "none", "raw2.png", "gt.png", 50),
+    "w2s": ("w2s", "affine", "avg1.tif", "avg400.tif", 400),
+    "gigadb": ("gigadb", "affine", "low.png", "high.png", None),
+    "nuclei16": ("nuclei16", "affine", "low_snr.tif", "high_snr.tif", None),
+}  # folder, how captures and references compare, how their files end, and of how many captures a reference is the mean
 ESTIMATES = ("collection", "tiles", "noisy", "control", "restored", "estimated", "mean error", "mean abs", "95 % below",
              "correlation")  # fmt: skip
 VERDICTS = ("collection", "verdict", "tiles", "truly better than the control", "alike", "worse", "worst, dB")
@@ -39,7 +40,7 @@ Tiles = Mapping[str, np.ndarray]
 def catalogue(folder: Path) -> Path:
     """The captures as collections, each input with its reference."""
     entries = {}
-    for name, (where, match, noisy, clean) in GROUPS.items():
+    for name, (where, match, noisy, clean, _) in GROUPS.items():
         captures = sorted((DATA / "micro_pairs" / where).glob(f"*{noisy}"))
         cleaner = [path.with_name(path.name.removesuffix(noisy) + clean) for path in captures]
         reference = {"source": [str(path) for path in cleaner], "match": match}
@@ -51,12 +52,15 @@ def catalogue(folder: Path) -> Path:
 
 
 def restored(name: str, catalog: Path, recipe: str, out: Path) -> Tiles:
-    """The table of a collection's tiles, whose input was restored by the pipeline."""
+    """Columns of a collection's tiles, whose inputs were restored by the pipeline; the estimate as its twin sees it."""
     asked = ["restore", name, "--catalog", str(catalog), "--out", str(out), "--cluster", "none"]
     asked += ["--recipe", recipe] if recipe else []
     subprocess.run([sys.executable, "-m", "flows.cli", *asked], check=True, stdout=sys.stderr)
     table = pq.read_table(out / name / "convergence", columns=list(COLUMNS))
-    return {key: table[key].to_numpy() for key in COLUMNS}
+    found = {key: table[key].to_numpy() for key in COLUMNS}
+    averaged = GROUPS[name][-1]
+    left = 10 ** (-found["psnr_noisy"] / 10) / (averaged + 1) if averaged else 0.0
+    return found | {"risk_psnr": -10 * np.log10(10 ** (-found["risk_psnr"] / 10) + left)}
 
 
 def estimated(name: str, tiles: Tiles) -> list[object]:

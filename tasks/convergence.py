@@ -59,7 +59,7 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     (
         "risk_psnr",
         pa.float64(),
-        "estimated PSNR in dB; peak = the input's scale; a risk below 0.03 counts as 0.03; none where a PSF is undone",
+        "estimated PSNR of the image in dB, as psnr; a risk below 0.03 counts as 0.03; none where a PSF is undone",
     ),
     ("control_risk", pa.float64(), "the same as risk, of the classical control"),
     (

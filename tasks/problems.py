@@ -53,6 +53,10 @@ class Intensity:
         """Estimates in problem units -> data units, of the size of the problem."""
         return self.transform.backward(x * self.scale[..., None, None] + self.offset[..., None, None])
 
+    def steepness(self, x: Tensor) -> Tensor:
+        """By how much the data change with an estimate, data units per problem unit at its values x, (b, c, h, w)."""
+        return torch.func.jvp(self.backward, (x,), (torch.ones_like(x),))[1]
+
     def noise(self, correlation: Tensor) -> Noise:
         """That of problem units, from its correlation."""
         return self.transform.noise(self.offset, self.scale, correlation)
@@ -155,8 +159,7 @@ def _affine(windows: list[Window], least: float, device: torch.device) -> Affine
 
 def _unscaled(windows: list[Window], device: torch.device) -> Intensity:
     ones = _per_channel(windows, lambda entry, c: 1.0, device)
-    nothing = Noise(0 * ones, ones, torch.zeros(len(windows), 2, device=device))
-    return Intensity(Anscombe(nothing, _per_channel(windows, _variance, device)), 0 * ones, ones)
+    return Intensity(_affine(windows, 0.0, device), 0 * ones, ones)
 
 
 def _is_speckled(entry: InputPlan) -> bool:

@@ -16,6 +16,7 @@ from il_models.method import Direct, Fitted, Method
 from il_models.metrics import autocorrelation, mean, std
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate, best_share, held_out, mixture, probed, sure
+from tasks.problems import Intensity
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
 SHIFT_SIDE = 96  # px of the middle of a measurement beside which the shift of an image is told
@@ -44,12 +45,7 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         "residual_mean": mean(residual, seen.mask) / expected,
         "residual_correlation": autocorrelation(residual, seen.mask) - problem.noise.correlation.mean(1),
         "risk": risk,
-        "risk_psnr": -10 * torch.log10(risk.clamp(min=RESOLUTION) * power),
     }
-    if own.image is not None:
-        columns["risk_psnr"] = torch.full_like(
-            risk, torch.nan
-        )  # what the PSF took away is in no risk of the measurement
     if isinstance(problem.A, Downsample | Subsample | Guided):
         columns["shift"] = _shift(problem, own.x)
     if control is not None:
@@ -58,6 +54,28 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         skill = 10 * torch.log10(other.clamp(min=RESOLUTION) / risk.clamp(min=RESOLUTION))
         columns |= {"control_risk": other, "skill": skill}
     return rows_of(columns)
+
+
+def estimated_psnr(
+    problem: Problem, own: Estimate, owned: Tensor, intensity: Intensity, peaks: Sequence[float]
+) -> list[float | None]:
+    """PSNR in dB that Stein's risk promises a tile in data units, where the peak is; None where A is undone.
+
+    Behind a transform an error counts alike in the dark and in the light, where the image has many times it, so that
+    each pixel's part of the risk is weighted by the square of the steepness of the way back. A risk below RESOLUTION
+    of the noise counts as that.
+
+    Args:
+        problem, own, owned: as for `judge`. intensity: of the problem. peaks: per tile, in data units.
+    """
+    if own.image is not None:  # what a PSF took away is in no risk of the measurement
+        return [None] * problem.b
+    weight = intensity.steepness(own.x) ** 2
+    noise, mask = problem.noise.sigma(own.x) ** 2, own.known(problem.mask & owned)
+    error = mean(weight * ((problem.y - own.x) ** 2 - noise + 2 * own.slope), mask)
+    error = torch.maximum(error, RESOLUTION * mean(weight * noise, mask))
+    level = torch.tensor(peaks, dtype=error.dtype, device=error.device)
+    return [_number(value) for value in (20 * level.log10() - 10 * error.log10()).tolist()]
 
 
 def _shift(problem: Problem, seen: Tensor) -> Tensor:

@@ -20,13 +20,13 @@ from tasks.foretelling import Foretold, foretold
 from tasks.measured import Pixels
 from tasks.mixing import FAILED, share_of
 from tasks.problems import Intensity, make_problem
-from tasks.quality import control_of, estimate_of, judge, spread_over_noise
+from tasks.quality import control_of, estimate_of, estimated_psnr, judge, spread_over_noise
 from tasks.refereed import fit_started
 from tasks.sharpened import sharpened_columns
 from tasks.starts import Start
 from tasks.tiles import Tile
 from tasks.treatment import Treatment
-from tasks.truth import on_scale_of, psnr_where, true_psnr
+from tasks.truth import on_scale_of, peak_of, psnr_where, true_psnr
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,7 @@ def _restored(
 ) -> list[Restored]:
     owned = _owned(batch)
     judged = judge(batch.problem, batch.result, batch.control, owned)
+    promised = estimated_psnr(batch.problem, batch.result, owned, batch.intensity, [peak_of(t) for t in batch.tiles])
     undone = sharpened_columns(batch.problem, batch.intensity, batch.result, owned)
     below = None if batch.foretold is None else batch.foretold.rows(batch.share)
     spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)
@@ -164,6 +165,7 @@ def _restored(
         row = {
             **fit_columns(tile, record, starts.get(tile.entry.name), treatment.start_name),
             **judged[i],
+            "risk_psnr": promised[i],
             **undone[i],
             **noise_columns(tile),
             **({} if below is None else below[i]),

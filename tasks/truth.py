@@ -28,29 +28,29 @@ def on_scale_of(image: Pixels, clean: Pixels, valid: Valid) -> Pixels:
     return np.where(np.isfinite(clean), affine_match(twin, anchor, mask)[0].numpy(), np.float32(np.nan))
 
 
+def peak_of(tile: Tile) -> float:
+    """Of every PSNR of a tile, in data units: the scale of its input, mean of the tile's channels."""
+    return float(np.mean(tile.entry.survey.scale[tile.window.channels]))
+
+
 def true_psnr(tile: Tile, estimate: Pixels, control: Pixels | None, clean: Pixels) -> dict[str, Any]:
     """True PSNR in dB of measurement, estimate and control against a clean twin over the pixels that the tile owns.
 
     Args:
-        estimate, control, clean: (c, h, w) in data units, on the grid of the image. Peak: the scale of the
-            input, mean of its channels.
+        estimate, control, clean: (c, h, w) in data units, on the grid of the image.
     """
     named = {"psnr_noisy": tile.measured, "psnr": estimate} | ({} if control is None else {"psnr_control": control})
     return {name: _psnr(tile, pixels, clean, tile.valid) for name, pixels in named.items()}
 
 
 def psnr_where(tile: Tile, image: Pixels, clean: Pixels, where: NDArray[np.bool_]) -> float | None:
-    """True PSNR in dB against a clean twin over some (h, w) of the pixels that a tile owns; None where there are none.
-
-    Peak as in `true_psnr`.
-    """
+    """True PSNR in dB against a clean twin over those (h, w) that a tile owns, and None where there are none."""
     return _psnr(tile, image, clean, where) if bool(_compared(tile, clean, where).any()) else None
 
 
 def _psnr(tile: Tile, image: Pixels, clean: Pixels, where: NDArray[np.bool_]) -> float | None:
-    peak = float(np.mean(tile.entry.survey.scale[tile.window.channels]))
     x, twin = (torch.from_numpy(np.where(where, pixels, np.float32(0)))[None] for pixels in (image, clean))
-    value = float(psnr(x, twin, peak, _compared(tile, clean, where)))
+    value = float(psnr(x, twin, peak_of(tile), _compared(tile, clean, where)))
     return value if np.isfinite(value) else None
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from il_models.risk import RESOLUTION
 from tasks.collection_start import collection_start, collection_windows
 from tasks.comparison.contenders import Contender
 from tasks.comparison.scores import scores
@@ -22,7 +21,7 @@ from tasks.stores.place import Place
 from tasks.tiles import read_tiles
 from tasks.tiling import Box
 from tasks.treatment import Treatment, settled_facts, treatment_of
-from tasks.truth import on_scale_of
+from tasks.truth import on_scale_of, peak_of
 from tasks.workers import Crew
 
 if TYPE_CHECKING:
@@ -172,14 +171,14 @@ def _row(contender: Contender, subject: Subject, place: int, part: str, restored
     for name in _MEANS:
         known = [row[name] for row in rows if row.get(name) is not None]
         found[name] = float(np.mean(known)) if known else None
-    return found | {"risk_psnr": _estimated(found["risk"], found["noise_sigma"], subject.peak)}
+    return found | {"risk_psnr": _promised(restored, subject.peak)}
 
 
-def _estimated(risk: float | None, sigma: float | None, peak: float) -> float | None:
-    """PSNR in data units, as the true one: a recipe that stabilises the noise has its risk in other units."""
-    if risk is None or not sigma:
-        return None
-    return float(20 * np.log10(peak / sigma) - 10 * np.log10(max(risk, RESOLUTION)))
+def _promised(restored: list[Restored], peak: float) -> float | None:
+    """Estimated PSNR of some tiles together, by the peak of the true one."""
+    told = [(each.row["risk_psnr"], peak_of(each.tile)) for each in restored if each.row.get("risk_psnr") is not None]
+    error = [own**2 * 10 ** (-level / 10) for level, own in told]
+    return float(10 * np.log10(peak**2 / np.mean(error))) if error else None
 
 
 def _told(contender: Contender, subject: Subject, reason: str) -> dict[str, Any]:

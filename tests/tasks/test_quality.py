@@ -6,12 +6,18 @@ import pytest
 import torch
 from contracts.toys import toy
 
+from il_models.degradations import Identity
 from il_models.fitting import Fit
 from il_models.methods import known_methods
-from il_models.metrics import mse
-from tasks.quality import estimate_of, judge, spread_over_noise
+from il_models.metrics import mse, psnr
+from il_models.noise import Anscombe, Noise
+from il_models.problem import Problem
+from il_models.risk import Estimate
+from tasks.problems import Intensity
+from tasks.quality import estimate_of, estimated_psnr, judge, spread_over_noise
 from tasks.verdicts import verdict
 
+SEEDS = torch.zeros(2, dtype=torch.int64)
 SOUND = {"status": "budget", "residual_ratio": 0.95, "residual_correlation": 0.0, "residual_mean": 0.0, "skill": 0.0}
 
 
@@ -52,3 +58,21 @@ def test_spread_is_told_in_units_of_the_noise() -> None:
         pytest.approx(0.5),
         pytest.approx(0.5),
     ]
+
+
+def test_a_tile_in_the_light_is_promised_what_its_own_photons_allow() -> None:
+    # one transform and scale for a dark and a bright tile, whose noise in data units differs by 12 dB
+    draw = torch.Generator().manual_seed(0)
+    light = torch.tensor([20.0, 320.0]).reshape(2, 1, 1, 1).expand(2, 1, 96, 96)
+    ones = torch.ones(2, 1)
+    camera = Noise(2 * ones, 0 * ones, torch.zeros(2, 2))
+    intensity = Intensity(Anscombe(camera, ones), 0 * ones, 30 * ones)
+    y = intensity.forward(2 * torch.poisson(light, generator=draw))
+    problem = Problem(y, Identity(), intensity.noise(torch.zeros(2, 2)), torch.ones_like(y, dtype=torch.bool), SEEDS)
+    wrong = 0.6 * torch.randn(y.shape, generator=draw) / 30
+    own = Estimate(intensity.forward(2 * light) + wrong, torch.zeros_like(y))
+    told = estimated_psnr(problem, own, problem.mask, intensity, [1000.0, 1000.0])
+    true = psnr(intensity.backward(own.x), 2 * light, 1000.0, problem.mask)
+    assert told == pytest.approx(true.tolist(), abs=0.6)
+    assert true[0] - true[1] > 11
+    assert estimated_psnr(problem, replace(own, image=own.x), problem.mask, intensity, [1.0, 1.0]) == [None, None]

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from il_models.draw import Draw
 from il_models.fitting import fit
+from il_models.fitting.held_out import HeldOut
 from il_models.fitting.variance import VarianceMinimum
-from il_models.methods.drp import DeepRandomProjector
+from il_models.methods.drp import LOOK, DeepRandomProjector
 from il_models.metrics import mse
 from il_models.nets import Nets, seeded_networks
 from il_models.networks.hourglass import Hourglass
@@ -81,9 +82,10 @@ def test_a_perfect_fit_has_a_finite_slope() -> None:
     assert bool(change.isfinite().all())
 
 
-def test_it_is_stopped_by_the_variance() -> None:
-    assert isinstance(NARROW.stopper, VarianceMinimum)
-    assert NARROW.stopper.patience == NARROW.patience
+def test_it_is_stopped_by_withheld_pixels_and_where_there_are_none_by_the_variance() -> None:
+    assert NARROW.stopper == HeldOut(NARROW.patience, LOOK, NARROW.withheld)
+    assert NARROW.stopper.withholds == NARROW.withheld > 0
+    assert isinstance(replace(NARROW, withheld=0.0).stopper, VarianceMinimum)
 
 
 def test_there_is_no_network_for_a_whole_input() -> None:

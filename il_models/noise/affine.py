@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -24,6 +25,10 @@ class Affine:
     def backward(self, d: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
         """The same."""
         return d
+
+    def steepness(self, d: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
+        """1 everywhere."""
+        return torch.ones_like(d)
 
     def noise(
         self, offset: Float[Tensor, "b c"], scale: Float[Tensor, "b c"], correlation: Float[Tensor, "b 2"]

@@ -51,6 +51,10 @@ class Logarithm:
         """
         return at_level(torch.exp((d - log_bias(self.looks)[..., None, None]).clamp(max=80)), self)
 
+    def steepness(self, d: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """That of an exponential, the image itself: its level, the measurement's, does not move with one pixel."""
+        return self.backward(d)
+
     def noise(
         self, offset: Float[Tensor, "b c"], scale: Float[Tensor, "b c"], correlation: Float[Tensor, "b 2"]
     ) -> Noise:

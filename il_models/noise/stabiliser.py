@@ -26,6 +26,10 @@ class Stabiliser(Protocol):
         """The image in data units, from an estimate of E[forward(y)]."""
         ...
 
+    def steepness(self, d: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
+        """By how much each pixel of the image changes with its own d."""
+        ...
+
     def noise(
         self, offset: Float[Tensor, "b c"], scale: Float[Tensor, "b c"], correlation: Float[Tensor, "b 2"]
     ) -> Noise:
@@ -55,6 +59,10 @@ class Anscombe:
     def backward(self, d: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
         """The image, by the exact unbiased inverse."""
         return inverse_stabilised(d, self.raw)
+
+    def steepness(self, d: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
+        """The derivative of that inverse."""
+        return torch.func.jvp(self.backward, (d,), (torch.ones_like(d),))[1]
 
     def noise(
         self, offset: Float[Tensor, "b c"], scale: Float[Tensor, "b c"], correlation: Float[Tensor, "b 2"]

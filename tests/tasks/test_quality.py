@@ -10,7 +10,7 @@ from il_models.degradations import Identity
 from il_models.fitting import Fit
 from il_models.methods import known_methods
 from il_models.metrics import mse, psnr
-from il_models.noise import Anscombe, Noise
+from il_models.noise import Anscombe, Logarithm, Noise
 from il_models.problem import Problem
 from il_models.risk import Estimate
 from tasks.problems import Intensity
@@ -76,3 +76,17 @@ def test_a_tile_in_the_light_is_promised_what_its_own_photons_allow() -> None:
     assert told == pytest.approx(true.tolist(), abs=0.6)
     assert true[0] - true[1] > 11
     assert estimated_psnr(problem, replace(own, image=own.x), problem.mask, intensity, [1.0, 1.0]) == [None, None]
+
+
+def test_a_tile_of_speckle_is_promised_what_its_brightness_allows() -> None:
+    draw = torch.Generator().manual_seed(0)
+    light = torch.tensor([20.0, 320.0]).reshape(2, 1, 1, 1).expand(2, 1, 96, 96)
+    looks, everywhere = 4 * torch.ones(2, 1), torch.ones(2, 1, 96, 96, dtype=torch.bool)
+    raw = light * (torch.randn(8, 2, 1, 96, 96, generator=draw) ** 2).mean(0)
+    intensity = Intensity(Logarithm(looks, 0.01 * torch.ones(2, 1), raw, everywhere), torch.zeros(2, 1), looks)
+    y = intensity.forward(raw)
+    problem = Problem(y, Identity(), intensity.noise(torch.zeros(2, 2)), everywhere, SEEDS)
+    sigma = problem.noise.sigma(y)
+    own = Estimate(y.mean((2, 3), keepdim=True) + 0.3 * sigma * torch.randn(y.shape, generator=draw), 0 * y)
+    told = estimated_psnr(problem, own, everywhere, intensity, [1000.0, 1000.0])
+    assert told == pytest.approx(psnr(intensity.backward(own.x), light, 1000.0, everywhere).tolist(), abs=1.0)

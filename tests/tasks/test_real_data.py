@@ -48,7 +48,7 @@ def test_a_confocal_image_gets_nearer_to_its_average_of_fifty(shared_data: Path,
     assert rows["noise_gain"].iloc[0] == pytest.approx(3.9, rel=0.15)  # from fifty captures of the field
     assert rows["psnr"].mean() > rows["psnr_noisy"].mean() + 3
     assert rows["psnr"].mean() >= rows["psnr_control"].mean()  # a light fit has nothing to add to the control here
-    assert (rows["risk_psnr"] - rows["psnr"]).abs().mean() < 2  # the one in stabilised units, the other in data units
+    assert (rows["risk_psnr"] - rows["psnr"]).abs().mean() < 2
 
 
 def test_a_landsat_scene_keeps_its_place_and_its_nodata(shared_data: Path, tmp_path: Path) -> None:

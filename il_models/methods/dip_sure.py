@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from il_models.average import Average
 from il_models.draw import Draw
+from il_models.fitting.held_out import HeldOut
 from il_models.fitting.zero_crossing import ZeroCrossing
 from il_models.method import Fitted
 from il_models.metrics import mean
@@ -17,8 +18,10 @@ from il_models.networks.hourglass import scales_of
 from il_models.networks.softplus import SoftplusEncoderDecoder, multiplications
 from il_models.priors import averaging, in_range, measured_range
 from il_models.problem import Problem
+from il_models.stopper import Stopper
 
 SCALES = 5
+LOOK = 5  # steps between two looks at the withheld pixels
 LEAST = 1e-3  # smallest step of the difference before `epsilon`, in problem units; without noise there is no sigma
 
 
@@ -34,8 +37,9 @@ class DeepImagePriorSure(Fitted):
     turned back after it, which stands in for the paper's separate loss for photons. Left out of the authors' programme:
     the average is never reset by a comparison with the truth, and no image is rounded.
 
-    A network fitted to one tile also learns to please its probes and over-fits; `stopper` ends that. `fast` has a third
-    of the channels or fewer: it ends sooner and blurrier.
+    A network fitted to one tile also learns to please its probes and over-fits, and its loss, which the paper stops at
+    0, falls that low late: pixels that were kept from the fit end it. `fast` has a third of the channels or fewer: it
+    ends sooner and blurrier.
     """
 
     name: ClassVar[str] = "dip_sure"
@@ -45,7 +49,7 @@ class DeepImagePriorSure(Fitted):
     needs_noise_level: ClassVar[bool] = True
     multiple: ClassVar[int] = 32
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"narrow": 16, "wide": 24, "steps": 400, "rate": 0.03},
+        "fast": {"narrow": 16, "wide": 24, "steps": 400, "rate": 0.03, "patience": 60},
     }
 
     steps: int = 3000
@@ -54,7 +58,8 @@ class DeepImagePriorSure(Fitted):
     wide: int = 96
     extra: float = 0.3  # paper: 0.3 for grey, 0.5 for colour; most noise that is added to the input, in sigmas
     epsilon: float = 0.05  # step of the difference, in sigmas
-    withheld: float = 0.02  # paper: 0; share of the pixels kept from the fit: it has learned to please its probes
+    patience: int = 300  # steps without a new minimum of the error at withheld pixels that end a tile
+    withheld: float = 0.02  # paper: 0; share of the pixels kept from the fit, by which it is stopped and its risk known
 
     @property
     def reach(self) -> None:
@@ -67,8 +72,10 @@ class DeepImagePriorSure(Fitted):
         return averaging(every=5, keep=0.95)
 
     @property
-    def stopper(self) -> ZeroCrossing:
-        """Where the loss, which estimates an error, falls below 0, as in the paper."""
+    def stopper(self) -> Stopper:
+        """Where withheld pixels are foretold best; where none are withheld the loss falls below 0, as in the paper."""
+        if self.withheld:
+            return HeldOut(patience=self.patience, interval=LOOK, share=self.withheld)
         return ZeroCrossing()
 
     def work(self, pixels: int, channels: int) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from il_models.draw import Draw
 from il_models.fitting import fit
+from il_models.fitting.held_out import HeldOut
 from il_models.fitting.zero_crossing import ZeroCrossing
 from il_models.methods import dip_sure
 from il_models.methods.dip_sure import DeepImagePriorSure
@@ -133,7 +134,11 @@ def test_it_stops_where_the_risk_falls_below_zero() -> None:
         state, stop, _ = stopper.update(state, look)
         stops.append(stop.tolist())
     assert stops == [[0, 0], [0, 0], [1, 0]]
-    assert isinstance(TINY.stopper, ZeroCrossing)
+    assert isinstance(replace(TINY, withheld=0.0).stopper, ZeroCrossing)
+
+
+def test_withheld_pixels_stop_it() -> None:
+    assert TINY.stopper == HeldOut(TINY.patience, dip_sure.LOOK, TINY.withheld)
 
 
 def test_a_short_fit_is_better_than_half_of_the_noise() -> None:

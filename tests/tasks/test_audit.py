@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 import torch
+import yaml
 from contracts.pipeline import pixels, restored
 
 from tasks.registry.artifact import make_start, save_start
@@ -62,8 +63,12 @@ def test_audits_are_kept_and_change_no_pixel(tmp_path: Path) -> None:
 
 
 def test_a_worthless_start_loses_its_audits(tmp_path: Path) -> None:
-    source = images(tmp_path / "in", "a", side=48)
-    summary = restored(source, tmp_path / "out", start=planted("poor"), audit=1.0, **{**CHOSEN, "tiling__tile": 48})
+    # a collection with a name, for that of a path decides what is drawn
+    facts = {"title": "Waves", "source": images(tmp_path / "in", "a")}
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(yaml.safe_dump({"collections": {"waves": facts}}))
+    whole = {**CHOSEN, "tiling__tile": 96}
+    summary = restored("waves", tmp_path / "out", catalog=catalog, start=planted("poor"), audit=1.0, **whole)
     assert "0 of 1 audits won" in summary.start
 
 

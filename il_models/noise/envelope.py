@@ -15,7 +15,7 @@ LESS_FLAT = 0.25  # part of them that shows how strong flashes are: more blocks,
 HIGH = 9  # coefficients with u + v of at least this are read as noise
 PER_BIN, BINS = 200, 16
 FEW = 16  # blocks of a bin that are flat at least
-WIDEST = 2.0  # excess kurtosis of one photon's signal that is believed; exponential gain has 0.75
+WIDEST = 2.0  # excess kurtosis times photons, given a block's mean, that is believed; exponential gain has 0.75
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
         windows: raw data in any units, a few million pixels from all over an input or a collection.
         valid: False for nodata. Values that are not finite or saturated are found here.
 
-    In each of up to 16 bins of intensity the flattest blocks give the variance of the highest frequencies; a line
-    through the bins, deaf to bins where texture was mistaken for noise, gives gain and variance; the spectrum of flat
-    blocks gives the colour and corrects both. With too few blocks for a line the gain is 0, with too few for a spectrum
-    second differences of pixels are read, and without any the variance is that of rounding (0 for data that are not
-    integers).
+    In each of up to 16 bins of intensity the flattest blocks give the variance of the highest frequencies, freed of
+    what their choice does where photons are multiplied (envelope.py); a line through the bins, deaf to bins of texture
+    that was taken for noise, gives gain and variance; the spectrum of flat blocks gives the colour and corrects both.
+    With too few blocks for a line the gain is 0, with too few for a spectrum second differences of pixels are read, and
+    without any the variance is that of rounding (0 for data that are not integers).
 
     Accuracy is measured in benchmarks/results/noise_estimate.md.
     """

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from il_models.noise.blocks import SIDE, blocks_of, without
 from il_models.noise.colour import colour
-from il_models.noise.envelope import FEW, Envelope, envelope
+from il_models.noise.envelope import FEW, Envelope, envelope, unchosen
 
 UNKNOWN_COLOUR = (0.0, 0.0)
 
@@ -54,8 +54,10 @@ def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
     blocks = without(blocks, blocks.clipped)
     if len(blocks.mean) < FEW:
         return NoiseEstimate(0.0, max(_variance_of_differences(values, valid), _rounding(seen)), UNKNOWN_COLOUR)
-    gain, variance = _line(envelope(blocks, top))
-    gain, variance = _line(envelope(blocks, top, gain, variance)) if gain > 0 else (gain, variance)
+    bins = envelope(blocks, top)
+    gain, variance = _line(bins)
+    if gain > 0:
+        gain, variance = _line(unchosen(bins, blocks, gain, variance))
     variance = max(variance, -gain * float(blocks.mean.min()))
     correlation, factor = colour(blocks, gain, variance)
     gain, variance = gain * factor, variance * factor

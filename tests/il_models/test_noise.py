@@ -272,3 +272,12 @@ def test_a_detector_that_multiplies_photons_is_no_quieter_than_it_is() -> None:
     assert all_of(torch.from_numpy(counted)[None]).gain == pytest.approx(20, rel=0.06)
     found = all_of(torch.from_numpy(multiplied)[None])  # 13 % too low without
     assert found.gain == pytest.approx(20, rel=0.12)
+
+
+def test_photons_beside_what_has_no_noise_at_all() -> None:
+    random = np.random.default_rng(0)
+    y = 30 * random.poisson(np.linspace(0.2, 5, 256)[None].repeat(256, 0)).astype(np.float64)
+    y[:128] = np.arange(128)[:, None] / 7  # a smooth ramp
+    found = all_of(torch.from_numpy(y)[None])
+    assert math.isfinite(found.gain)
+    assert math.isfinite(found.variance)

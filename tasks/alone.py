@@ -21,6 +21,7 @@ import psutil
 
 LOOK = 0.2  # seconds between two looks at its memory
 MEMORY_SHARE = 0.9  # of this machine's, where no cluster sets a limit
+STILL = 300.0  # seconds without any on a processor after which it is given up
 Answer = TypeVar("Answer")
 
 
@@ -32,7 +33,7 @@ def alone(work: Callable[..., Answer], *given: Any) -> Answer:
     """Call a function of a module with arguments that can be pickled, in a fresh process.
 
     Raises:
-        Died: the process ended without an answer, or needed more memory than a worker may have.
+        Died: the process ended without an answer, stood still, or needed more memory than a worker may have.
         Exception: whatever the function raises.
     """
     with TemporaryDirectory(prefix="selfmend-") as folder:
@@ -74,14 +75,19 @@ def allowed_memory() -> int:
 
 def _watch(process: "subprocess.Popen[bytes]", memory: int) -> None:
     """Wait for its end."""
+    worked, looks = 0.0, 0
     while True:
         try:
             process.wait(LOOK)
         except subprocess.TimeoutExpired:
             try:
-                used = psutil.Process(process.pid).memory_info().rss
+                seen = psutil.Process(process.pid)
+                used, now = seen.memory_info().rss, sum(seen.cpu_times()[:2])
             except psutil.Error:
                 continue
+            worked, looks = (worked, looks + 1) if now == worked else (now, 0)
+            if looks * LOOK > STILL:
+                raise Died(f"it stood still for {STILL / 60:g} minutes") from None
             if used > memory:
                 raise Died(
                     f"it used {used / 1e9:.1f} GB of memory, and a worker may use {memory / 1e9:.1f} GB"

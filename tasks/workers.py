@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tasks.clusters import HERE, NONE, load_cluster
 from tasks.clusters._cluster import LOTS_IN_FLIGHT, Cluster, Unavailable, lot_resources
+from tasks.clusters._pool import DaskPool
 from tasks.roll_call import Crew, call_roll, visible_gpus
 
 if TYPE_CHECKING:
@@ -79,15 +80,14 @@ def hired(cluster: str, workers: int | None = None) -> Iterator[tuple[Executor, 
             client = stack.enter_context(_manned(place, workers))
         crew = _crew(client, place, workers)
         crew = replace(crew, notices=(*notices, *crew.notices))
-        owned = {"resources": lot_resources()} if crew.owned else {}
-        yield client.get_executor(pure=False, **owned), crew
+        yield DaskPool(client, 60 * place.patience, lot_resources() if crew.owned else {}), crew
 
 
 def shrink(pool: Executor, workers: int) -> None:
     """Fewer workers of a cluster that this process started, where not all would fit into memory, or have a lot."""
-    cluster = getattr(getattr(pool, "_client", None), "cluster", None)
-    if len(getattr(cluster, "plan", ())) > workers:
-        cluster.scale(workers)  # type: ignore[union-attr]
+    cluster = pool.client.cluster if isinstance(pool, DaskPool) else None
+    if cluster is not None and len(getattr(cluster, "plan", ())) > workers:
+        cluster.scale(workers)
 
 
 @contextmanager

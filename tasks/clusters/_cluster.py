@@ -52,7 +52,9 @@ class Cluster(BaseModel, ABC):
         "none", description="local: where this cluster cannot be had, the processes of this machine do the work."
     )
     patience: Minutes = Field(
-        5, description="Minutes to wait for a first worker, and later for one where all are gone."
+        5,
+        description="Minutes to wait for a first worker, and later for one where all are gone; and after which one that "
+        "holds work and does nothing at all ends itself.",
     )
 
     @property

@@ -39,6 +39,12 @@ def test_one_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch
         alone(time.sleep, 600)
 
 
+def test_one_that_stands_still_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "STILL", 3.0)
+    with pytest.raises(Died, match=r"it stood still for 0\.05 minutes"):
+        alone(time.sleep, 600)
+
+
 def test_it_does_not_outlive_who_started_it() -> None:
     code = "import time; from tasks.alone import alone; alone(time.sleep, 600)"
     with subprocess.Popen([sys.executable, "-c", code]) as parent:

@@ -13,6 +13,8 @@ FLAT = 0.05  # part of the blocks of a bin that counts as flat
 LESS_FLAT = 0.25  # part of them that shows how strong flashes are: more blocks, and still little texture
 HIGH = 9  # coefficients with u + v of at least this are read as noise
 PER_BIN, BINS = 200, 16
+LINE = 4  # bins that make a line of variance over intensity; with fewer, texture in one bin looks like photons
+ROOM = 20  # blocks that a bin has at least
 FEW = 16  # blocks of a bin that are flat at least
 DARK = 1e-6  # photons of a pixel, fewer than which are none
 WIDEST = 2.0  # excess kurtosis times photons, given a block's mean, that is believed; exponential gain has 0.75
@@ -41,7 +43,7 @@ def envelope(blocks: Blocks, top: float) -> Envelope:
         top: the value at which the data are saturated, or infinity.
     """
     noise, scene = blocks.energy[:, _high()].mean(1), blocks.energy[:, _low()].mean(1)
-    rows, parts = [], blocks.mean.argsort().chunk(min(BINS, max(1, len(noise) // PER_BIN)))
+    rows, parts = [], blocks.mean.argsort().chunk(_bins(len(noise)))
     for part in parts:
         flat = _flattest(part, scene, FLAT)
         level = noise[flat].mean()
@@ -83,6 +85,11 @@ def unchosen(seen: Envelope, blocks: Blocks, gain: float, variance: float) -> En
     slope = common / (2 / int(low.sum()) + common)  # of a block's noise on its energy at the low frequencies
     freed = (seen.variance - slope * seen.scene) / (1 - slope)
     return replace(seen, variance=torch.where(seen.scene < seen.variance, freed, seen.variance))
+
+
+def _bins(blocks: int) -> int:
+    """As many as make a line, if need be small ones; one where there is no room for them."""
+    return min(BINS, max(LINE, blocks // PER_BIN)) if blocks >= LINE * ROOM else 1
 
 
 def _flattest(part: Tensor, scene: Tensor, share: float) -> Tensor:

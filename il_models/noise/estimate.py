@@ -9,7 +9,7 @@ from torch import Tensor
 
 from il_models.noise.blocks import SIDE, blocks_of, without
 from il_models.noise.colour import colour
-from il_models.noise.envelope import FEW, Envelope, envelope, unchosen
+from il_models.noise.envelope import FEW, LINE, Envelope, envelope, unchosen
 
 UNKNOWN_COLOUR = (0.0, 0.0)
 
@@ -34,11 +34,11 @@ def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
         windows: raw data in any units, a few million pixels from all over an input or a collection.
         valid: False for nodata. Values that are not finite or saturated are found here.
 
-    In each of up to 16 bins of intensity the flattest blocks give the variance of the highest frequencies, freed of
+    In each of 4 to 16 bins of intensity the flattest blocks give the variance of the highest frequencies, freed of
     what their choice does where photons are multiplied (envelope.py); a line through the bins, deaf to bins of texture
     that was taken for noise, gives gain and variance; the spectrum of flat blocks gives the colour and corrects both.
-    With too few blocks for a line the gain is 0, with too few for a spectrum second differences of pixels are read, and
-    without any the variance is that of rounding (0 for data that are not integers).
+    With too few blocks for a line (40 x 40 px have enough) the gain is 0, with too few for a spectrum second
+    differences of pixels are read, and without any the variance is that of rounding (0 for data that are not integers).
 
     Accuracy is measured in benchmarks/results/noise_estimate.md.
     """
@@ -67,7 +67,7 @@ def estimate_noise(windows: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
 def _line(seen: Envelope) -> tuple[float, float]:
     """Weighted line v = gain x + variance with gain >= 0, deaf to bins far above it: texture only ever adds."""
     x, v, error = seen.x, seen.variance, seen.error
-    if len(x) < 4:
+    if len(x) < LINE:
         return 0.0, float(v.min() if len(x) > 1 else v[0])
     tolerance = torch.maximum(2 * error, torch.full_like(error, 0.1))
     trust, fitted = torch.ones_like(v), v

@@ -135,6 +135,18 @@ def test_gain(peak: float) -> None:
     assert abs(found.colour) < 0.06
 
 
+@pytest.mark.parametrize("side", [44, 64, 96, 120])
+def test_photons_of_small_images(side: int) -> None:
+    scene = gaussian_filter(scenes(1, side=side)[0, 0].double().numpy(), 2.0)
+    photons = torch.from_numpy(5 + 60 * (scene - scene.min()) / np.ptp(scene))
+    true = 3.0**2 * photons + 2.0**2
+    for seed in range(4):
+        found = all_of(camera(photons, 3.0, 100.0, 2.0, seed)[None])
+        variance = found.gain * (3.0 * photons + 100.0) + found.variance
+        assert float(variance.mean() / true.mean()) == pytest.approx(1.0, abs=0.3)
+        assert float((variance / true).log().square().mean().sqrt()) < 0.5
+
+
 def test_coloured_noise() -> None:
     x = scenes(8, side=128)[:, 0]
     white = torch.randn(x.shape, generator=generator())

@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 
 import psutil
 
+from tasks.standstill import STILL
+
 LOOK = 0.2  # seconds between two looks at its memory
 MEMORY_SHARE = 0.9  # of this machine's, where no cluster sets a limit
-STILL = 300.0  # seconds without any on a processor after which it is given up
 Answer = TypeVar("Answer")
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+STILL = 300.0  # seconds without any on a processor that no storage keeps a reader waiting for
 LOOKS = 30  # within the patience: time in which the whole machine slept is one look
 LEAST = 0.05  # seconds on a processor that are some progress
 Answer = TypeVar("Answer")

@@ -11,6 +11,7 @@ from tasks.clusters import HERE, NONE, load_cluster
 from tasks.clusters._cluster import LOTS_IN_FLIGHT, Cluster, Unavailable, lot_resources
 from tasks.clusters._pool import DaskPool
 from tasks.roll_call import Crew, call_roll, visible_gpus
+from tasks.standstill import STILL
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -80,7 +81,7 @@ def hired(cluster: str, workers: int | None = None) -> Iterator[tuple[Executor, 
             client = stack.enter_context(_manned(place, workers))
         crew = _crew(client, place, workers)
         crew = replace(crew, notices=(*notices, *crew.notices))
-        yield DaskPool(client, 60 * place.patience, lot_resources() if crew.owned else {}), crew
+        yield DaskPool(client, max(STILL, 60 * place.patience), lot_resources() if crew.owned else {}), crew
 
 
 def shrink(pool: Executor, workers: int) -> None:

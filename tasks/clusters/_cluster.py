@@ -53,8 +53,8 @@ class Cluster(BaseModel, ABC):
     )
     patience: Minutes = Field(
         5,
-        description="Minutes to wait for a first worker, and later for one where all are gone; and after which one "
-        "that holds work and does nothing at all ends itself.",
+        description="Minutes to wait for a first worker, and later for one where all are gone; and after which (five "
+        "at least) one that holds work and does nothing at all ends itself.",
     )
 
     @property

@@ -51,16 +51,21 @@ def catalogue(folder: Path) -> Path:
     return place
 
 
-def restored(name: str, catalog: Path, recipe: str, out: Path) -> Tiles:
-    """Columns of a collection's tiles, whose inputs were restored by the pipeline; the estimate as its twin sees it."""
+def through_the_pipeline(name: str, catalog: Path, recipe: str, out: Path) -> Tiles:
+    """Columns of a collection's tiles, whose inputs are restored as a user would have it done."""
     asked = ["restore", name, "--catalog", str(catalog), "--out", str(out), "--cluster", "none"]
     asked += ["--recipe", recipe] if recipe else []
-    subprocess.run([sys.executable, "-m", "flows.cli", *asked], check=True, stdout=sys.stderr)
+    subprocess.run([sys.executable, "-m", "flows.cli", *asked], check=False, stdout=sys.stderr)  # suspects may be many
     table = pq.read_table(out / name / "convergence", columns=list(COLUMNS))
-    found = {key: table[key].to_numpy() for key in COLUMNS}
+    return {key: table[key].to_numpy() for key in COLUMNS}
+
+
+def restored(name: str, catalog: Path, recipe: str, out: Path) -> Tiles:
+    """The same of captures, with the estimate as their references see it."""
+    found = through_the_pipeline(name, catalog, recipe, out)
     averaged = GROUPS[name][-1]
     left = 10 ** (-found["psnr_noisy"] / 10) / (averaged + 1) if averaged else 0.0
-    return found | {"risk_psnr": -10 * np.log10(10 ** (-found["risk_psnr"] / 10) + left)}
+    return {**found, "risk_psnr": -10 * np.log10(10 ** (-found["risk_psnr"] / 10) + left)}
 
 
 def estimated(name: str, tiles: Tiles) -> list[object]:

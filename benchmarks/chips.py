@@ -19,7 +19,7 @@ import yaml
 
 from benchmarks.images import classic
 from benchmarks.table import write_table
-from benchmarks.trust import ESTIMATES, VERDICTS, Tiles, estimated, judged, through_the_pipeline
+from benchmarks.trust import CLEAR, ESTIMATES, VERDICTS, Tiles, estimated, judged, through_the_pipeline
 
 KINDS = {"grey": (("set12", "bsd68"), 96, 1, 60), "bands": (("kodak", "set14"), 64, 2, 80)}
 NOISE: Mapping[str, object] = {"found": "estimate", "told": {"kind": "camera", "gain": 1, "offset": 0}}
@@ -74,7 +74,7 @@ def write(found: Mapping[str, Tiles], keep: bool) -> None:
                 [estimated(name, tiles) for name, tiles in found.items()],
             ),
             (
-                "Verdicts beside the truth: a tile is better or worse than its control by more than 0.3 dB, or alike.",
+                f"Verdicts beside the truth: a tile is better or worse than its control by {CLEAR:g} dB, or alike.",
                 VERDICTS,
                 [row for name, tiles in found.items() for row in judged(name, tiles)],
             ),

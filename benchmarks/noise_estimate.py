@@ -131,7 +131,7 @@ def small_rows(images: Sequence[np.ndarray], what: str) -> list[list[object]]:
     for side in (32, 48, 64, 96, 120, 160):
         for noise in ("gaussian", "photons"):
             errors: list[float] = []
-            dark: list[float] = []
+            extremes: list[float] = []
             for image in images:
                 random = np.random.default_rng(3)
                 for _ in range(2):
@@ -146,8 +146,9 @@ def small_rows(images: Sequence[np.ndarray], what: str) -> list[list[object]]:
                     errors.append(float(sigma_error(estimate, GAIN * crop.mean() + OFFSET, float(variance.mean()))))
                     at = np.quantile(crop, (0.1, 0.9))
                     true = GAIN**2 * at if noise == "photons" else variance[0, :2]
-                    dark.append(float(np.abs(sigma_error(estimate, GAIN * at + OFFSET, np.maximum(true, 1))).max()))
-            rows.append([what, side, noise, *_spread(errors), float(np.mean(dark))])
+                    off = np.abs(sigma_error(estimate, GAIN * at + OFFSET, np.maximum(true, 1)))
+                    extremes.append(float(off.max()))
+            rows.append([what, side, noise, *_spread(errors), float(np.mean(extremes))])
     return rows
 
 

@@ -1,11 +1,11 @@
-"""What do small images get, whose noise is found in few pixels or told? Photon noise, through the whole pipeline.
+"""What do small images get, whose noise is found in few pixels, in all images together, or told? Through the pipeline.
 
     python -m benchmarks.chips [--keep FOLDER] [--write]
 
 Chips are cut at random from photographs, one of 96 x 96 px from each of Set12 and BSD68 (grey), two of 64 x 64 px from
 each of Kodak and Set14 (three bands), and counted in photons, 60 and 80 for white. They go through `selfmend restore`
-with the default recipe, once with `noise: estimate` and once with their noise in the catalogue; references are used for
-the columns of true PSNR alone.
+with the default recipe: with `noise: estimate` (found), `noise: pooled`, and their noise in the catalogue (told);
+references are used for the columns of true PSNR alone.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from benchmarks.table import write_table
 from benchmarks.trust import CLEAR, ESTIMATES, VERDICTS, Tiles, estimated, judged, through_the_pipeline
 
 KINDS = {"grey": (("set12", "bsd68"), 96, 1, 60), "bands": (("kodak", "set14"), 64, 2, 80)}
-NOISE: Mapping[str, object] = {"found": "estimate", "told": {"kind": "camera", "gain": 1, "offset": 0}}
+TOLD = {"kind": "camera", "gain": 1, "offset": 0}
+NOISE: Mapping[str, object] = {"found": "estimate", "pooled": "pooled", "told": TOLD}
 
 
 def cut(kind: str, folder: Path) -> None:
@@ -44,7 +45,7 @@ def cut(kind: str, folder: Path) -> None:
 
 
 def catalogue(folder: Path) -> Path:
-    """Each kind of chips as two collections: noise found, and noise told."""
+    """Each kind of chips as a collection for each way to know its noise."""
     entries = {}
     for kind in KINDS:
         cut(kind, folder / kind)

@@ -26,6 +26,8 @@ def print_plan(request: Request, found: Standing, plan: Plan, predicted: Forecas
         "time": f"about {_duration(predicted.seconds * crew.workers / fitting)}",
         "results": request.out.uri,
     }
+    if pooled := getattr(request.facts.noise, "inputs", None):
+        rows["noise"] = f"that of {pooled} inputs together"
     table = Table(title="Plan", show_header=False)
     for name, value in rows.items():
         table.add_row(name, value)

@@ -9,6 +9,7 @@ from tasks.forecast import Forecast, batch_size, calibrate, dearest, forecast, r
 from tasks.handful import measured
 from tasks.plan import PLAN, InputPlan, Plan
 from tasks.planning import make_plan, plan_input, without
+from tasks.pooled_noise import pin_noise
 from tasks.registry.pinned import pin_start
 from tasks.requests import Request
 from tasks.run import Run
@@ -93,6 +94,7 @@ def undertake(request: Request, plan: Plan, predicted: Forecast, crew: Crew, id:
         require_room(predicted, request.out, crew)
         if request.start is not None:
             pin_start(request.work, request.start)
+        pin_noise(request.out, request.facts)
         request.work.write(PLAN, plan.to_json())
     return Run(id, request, plan, replace(crew, workers=workers_that_fit(predicted, crew)))
 

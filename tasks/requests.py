@@ -1,6 +1,7 @@
 """What a user asks for, checked: collection, facts, recipe, inputs and where the results go.
 
-Opens no image, but for the size of a pixel that a point spread function needs and no fact states.
+Opens no image, but for the size of a pixel that a point spread function needs and no fact states, and for noise that
+is to be found in all inputs together and was not yet.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from tasks.catalog.document import Facts, InputRef, facts_of, find_catalog, find
 from tasks.errors import RequestError
 from tasks.instrument import looked_at
 from tasks.plan import PIXELS_VERSION, PLAN
+from tasks.pooled_noise import with_noise
 from tasks.recipe import Recipe
 from tasks.registry.artifact import LearnedStart
 from tasks.registry.loading import known_starts, registry_place
@@ -81,10 +83,11 @@ def make_request(
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to do; give 1 or more.")
     start, gone = _suited(recipe, collection)
-    facts = settled_facts(collection, facts, recipe, inputs[0].uri)
+    place = Place(out) / collection
+    facts = with_noise(collection, settled_facts(collection, facts, recipe, inputs[0].uri), inputs, place)
     key, *former = (_key(collection, facts, recipe, each) for each in (start.card.id if start else None, *gone))
     chosen = tuple(inputs[:limit])
-    return _as_begun(Request(collection, facts, recipe, chosen, Place(out) / collection, key, start, tuple(former)))
+    return _as_begun(Request(collection, facts, recipe, chosen, place, key, start, tuple(former)))
 
 
 def _suited(recipe: Recipe, collection: str) -> tuple[LearnedStart | None, tuple[str, ...]]:

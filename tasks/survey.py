@@ -1,34 +1,30 @@
 """One cheap pass over an input: scale, noise, what is empty. Reads metadata and a few windows only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from il_models.noise import estimate_noise, looks_seen
-from tasks.catalog.facts import Facts, SpeckleNoise
+from tasks.catalog.facts import AffineNoise, Facts, SpeckleNoise
 from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
-from tasks.measured import Valid, measured_pixels, read_box
+from tasks.measured import Valid
+from tasks.noise_seen import noise_seen, speckle_seen
 from tasks.optics import require_sampling
-from tasks.plan import ChannelNoise, GuidePlan, Speckle, Survey
+from tasks.plan import ChannelNoise, GuidePlan, Survey
 from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.readers._guiding import GUIDE, PlacedGuide
-from tasks.tiling import AXES, Box, Five
+from tasks.tiling import AXES, Five
+from tasks.windows import sampled_windows
 
 if TYPE_CHECKING:
     import xarray as xr
 
-WINDOWS = 24
-SIDE = 128  # px
 SCALE_PERCENTILES = (0.1, 99.9)  # a hot pixel must not set the scale
 NOISE_PERCENTILES = (1.0, 99.0)
-FLOOR_QUANTILE = 1e-4  # of positive intensities: zeros get a logarithm, and deep nulls of speckle keep theirs
 
 
 @dataclass(frozen=True)
@@ -83,8 +79,8 @@ def survey_input(array: "xr.DataArray", facts: Facts, seed: int) -> Survey:
     return Survey(
         offset=tuple(ranges[:, 0].tolist()),
         scale=tuple(np.where(spread > 0, spread, 1.0).tolist()),
-        noise=tuple(_noise(raw[:, c], valid, facts) for c in range(raw.shape[1])),
-        noise_source="estimate" if _is_estimated(facts) else "catalogue",
+        noise=tuple(_noises(raw, valid, facts)),
+        noise_source=_source(facts),
         low=tuple(bounds[:, 0].tolist()),
         high=tuple(bounds[:, 1].tolist()),
         valid=float(valid.mean()),
@@ -104,34 +100,6 @@ def _guide(array: "xr.DataArray", seed: int) -> GuidePlan | None:
     return GuidePlan(placed.uri, placed.factor, tuple(ranges[:, 0].tolist()), tuple(scale.tolist()))
 
 
-def sampled_windows(array: "xr.DataArray", seed: int) -> tuple[NDArray[np.float32], Valid]:
-    """Windows from all over an input, a small one whole: raw values (n, c, h, w), and what was measured (n, h, w)."""
-    t, c, z, height, width = (array.sizes.get(axis, 1) for axis in AXES)
-    rows, columns = -(-height // SIDE), -(-width // SIDE)
-    if t * z * rows * columns <= WINDOWS:
-        h, w = -(-height // rows), -(-width // columns)
-        corners = list(product(range(t * z), _spread(height - h, rows), _spread(width - w, columns)))
-    else:
-        h, w = min(SIDE, height), min(SIDE, width)
-        random = np.random.default_rng(seed)
-        corners = [
-            (plane, int(random.integers(height - h + 1)), int(random.integers(width - w + 1)))
-            for plane in _spread(t * z - 1, WINDOWS)  # so that bleaching or depth is seen
-        ]
-    raws, valids = [], []
-    for plane, top, left in corners:
-        i, j = divmod(plane, z)
-        box = Box((i, 0, j, top, left), (i + 1, c, j + 1, top + h, left + w))
-        values = read_box(array, box)
-        raws.append(values[0, :, 0].astype(np.float32))
-        valids.append(measured_pixels(array, box, values)[0, 0, 0])
-    return np.stack(raws), np.stack(valids)
-
-
-def _spread(last: int, count: int) -> list[int]:
-    return [int(place) for place in np.linspace(0, last, count).round()]
-
-
 def _range(raw: NDArray[np.float32], valid: Valid, percentiles: tuple[float, float]) -> tuple[float, float]:
     values = raw[valid]
     if values.size == 0:
@@ -140,28 +108,30 @@ def _range(raw: NDArray[np.float32], valid: Valid, percentiles: tuple[float, flo
     return float(low), float(high)
 
 
-def _is_estimated(facts: Facts) -> bool:
-    return facts.noise == "estimate" or (isinstance(facts.noise, SpeckleNoise) and facts.noise.looks == "estimate")
+def _source(facts: Facts) -> str:
+    """Where the noise of a survey comes from."""
+    if getattr(facts.noise, "inputs", None):
+        return "pooled"
+    return "estimate" if facts.noise == "estimate" or getattr(facts.noise, "looks", None) == "estimate" else "catalogue"
 
 
-def _noise(raw: NDArray[np.float32], valid: Valid, facts: Facts) -> ChannelNoise:
-    if facts.noise == "estimate":
-        return ChannelNoise(*estimate_noise(torch.from_numpy(raw), torch.from_numpy(valid)))
-    if isinstance(facts.noise, SpeckleNoise):
-        return _speckle(raw, valid, facts.noise.looks)
-    return ChannelNoise(*facts.noise.affine)
-
-
-def _speckle(raw: NDArray[np.float32], valid: Valid, looks: float | Literal["estimate"]) -> ChannelNoise:
-    """Speckle, whose colour and, if so asked, looks are read off log-intensities: there it is the same everywhere."""
-    positive = valid & (raw > 0)
-    floor = float(np.quantile(raw[positive], FLOOR_QUANTILE)) if positive.any() else 1.0
-    logarithm = np.log(np.maximum(raw, floor, where=positive, out=np.full_like(raw, floor)))
-    gain, variance, correlation = estimate_noise(torch.from_numpy(logarithm), torch.from_numpy(positive))
-    if looks == "estimate":
-        middle = float(np.median(logarithm[positive])) if positive.any() else 0.0
-        looks = looks_seen(gain * middle + variance)
-    return ChannelNoise(0.0, 0.0, correlation, Speckle(looks, floor))
+def _noises(raw: NDArray[np.float32], valid: Valid, facts: Facts) -> Iterator[ChannelNoise]:
+    """Of each channel of windows (n, c, h, w)."""
+    told = facts.noise
+    if isinstance(told, AffineNoise) and len(told.gain) != raw.shape[1]:
+        raise InputError(
+            f"It has {raw.shape[1]} channels, and the noise of its collection is told of {len(told.gain)}; say "
+            "`noise: estimate`, or give inputs of other channels a collection of their own."
+        )
+    for c, one in enumerate(raw.swapaxes(0, 1)):
+        if isinstance(told, AffineNoise):
+            yield ChannelNoise(told.gain[c], told.variance[c], told.colour(c))
+        elif isinstance(told, SpeckleNoise):
+            yield speckle_seen(one, valid, None if isinstance(told.looks, str) else told.looks)
+        elif isinstance(told, str):
+            yield noise_seen(one, valid)
+        else:
+            yield ChannelNoise(*told.affine)
 
 
 def _is_empty(raw: NDArray[np.float32], valid: Valid) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from tasks.catalog.companions import Guide, PixelMask, Reference
 from tasks.catalog.fact import Fact, Location
-from tasks.catalog.facts import CameraNoise, Facts, GaussianNoise, KnownNone, PixelSize, SpeckleNoise
+from tasks.catalog.facts import AffineNoise, CameraNoise, Facts, GaussianNoise, KnownNone, PixelSize, SpeckleNoise
 from tasks.catalog.inputs import InputRef, find_inputs, sources
 from tasks.catalog.listing import is_path
 from tasks.catalog.locations import plain, scheme
@@ -35,6 +35,7 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _KINDS: dict[str, type[Fact]] = {
     "gaussian": GaussianNoise,
     "camera": CameraNoise,
+    "affine": AffineNoise,
     "speckle": SpeckleNoise,
     "none": KnownNone,
 }

@@ -19,8 +19,9 @@ from tasks.plan import Survey
 from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.recipe import Recipe
-from tasks.survey import SCALE_PERCENTILES, sampled_windows, survey_input
+from tasks.survey import SCALE_PERCENTILES, survey_input
 from tasks.tiling import AXES, Box, Five, TileGrid
+from tasks.windows import sampled_windows
 
 if TYPE_CHECKING:
     import xarray as xr

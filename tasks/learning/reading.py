@@ -17,6 +17,7 @@ from tasks.errors import InputError, RequestError
 from tasks.learning.material import Measured
 from tasks.measured import measured_pixels, read_box
 from tasks.plan import ChannelNoise, Survey
+from tasks.pooled_noise import with_noise
 from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.registry.card import TrainingInput
@@ -59,7 +60,7 @@ class Unit:
 
 
 def find_source(source: str, catalog: str | None = None, limit: int | None = None) -> Source:
-    """The inputs of a collection, by listing alone.
+    """The inputs of a collection, by listing alone, unless there is noise to be found in them together.
 
     Raises:
         RequestError: no such collection, no inputs, or no limit that leaves any.
@@ -67,7 +68,9 @@ def find_source(source: str, catalog: str | None = None, limit: int | None = Non
     if limit is not None and limit < 1:
         raise RequestError(f"--limit {limit} leaves nothing to learn from; give 1 or more.")
     collection, facts = facts_of(source, load_catalog(find_catalog(catalog)))
-    return Source(collection, facts, tuple(find_inputs(collection, facts)[:limit]))
+    inputs = find_inputs(collection, facts)
+    found = Source(collection, facts, tuple(inputs[:limit]))
+    return found if found.is_clean else replace(found, facts=with_noise(collection, facts, inputs))
 
 
 def read_units(source: Source) -> tuple[list[Unit], dict[str, str]]:

@@ -111,6 +111,11 @@ def test_noise_in_data_units():
     assert entry(source="x", noise={"kind": "speckle"}).noise == SpeckleNoise(kind="speckle", looks="estimate")
     assert entry(source="x", noise={"kind": "speckle", "looks": 4}).noise == SpeckleNoise(kind="speckle", looks=4)
     assert entry(source="x", noise="none").noise == KnownNone(kind="none")
+    assert entry(source="x", noise="pooled").noise == "pooled"
+
+
+def test_noise_that_is_told_bears_what_it_bore_before_there_was_pooled_noise():
+    assert entry(source="x", noise={"kind": "speckle"}).bearing()["noise"] == {"kind": "speckle", "looks": "estimate"}
 
 
 # -------------------- what a user gets wrong
@@ -161,16 +166,26 @@ def test_broken_catalogues(tmp_path, text, sentence):
         ("noise: {kind: camera, gain: lots}", "collections.liver.noise.gain: should be a valid number"),
         (
             "noise: {kind: camra, gain: 1}",
-            "collections.liver.noise: allowed are 'estimate', 'none', {kind: gaussian, sigma}",
+            "collections.liver.noise: allowed are 'estimate', 'pooled', 'none', {kind: gaussian, sigma}",
         ),
         ("noise: guess", "{kind: speckle, looks}"),
         (
             "noise: {kind: speckle, looks: 0}",
-            "collections.liver.noise.looks: expected 'estimate' or a number from 0.1 to 10000, not 0.",
+            "collections.liver.noise.looks: expected 'estimate', 'pooled' or a number from 0.1 to 10000, not 0.",
         ),
-        ("noise: {kind: speckle, looks: many}", "collections.liver.noise.looks: expected 'estimate' or a number"),
-        ("noise: guess", "collections.liver.noise: allowed are 'estimate', 'none'"),
-        ("noise: 3", "collections.liver.noise: allowed are 'estimate', 'none'"),
+        ("noise: {kind: speckle, looks: many}", "liver.noise.looks: expected 'estimate', 'pooled' or a number"),
+        ("noise: guess", "collections.liver.noise: allowed are 'estimate', 'pooled', 'none'"),
+        (
+            "noise: {kind: affine, gain: [1, 2], variance: [0]}",
+            "collections.liver.noise.variance: expected as many as there are gains, 2, not [0].",
+        ),
+        (
+            "noise: {kind: affine, gain: [1, 2], variance: [0, 0], correlation: [[0, 0]]}",
+            "collections.liver.noise.correlation: expected as many as there are gains, 2",
+        ),
+        ("noise: {kind: affine, gain: [-1], variance: [0]}", "noise.gain.0: should be greater than or equal to 0"),
+        ("noise: {kind: affine, gain: [], variance: []}", "collections.liver.noise.gain: "),
+        ("noise: 3", "collections.liver.noise: allowed are 'estimate', 'pooled', 'none'"),
         ("axes: zyq", "collections.liver.axes: expected letters of 'tczyx', each once, y and x among them, not 'zyq'."),
         ("axes: yyx", "collections.liver.axes: expected letters of 'tczyx'"),
         ("axes: zc", "collections.liver.axes: expected letters of 'tczyx'"),

@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 
 from tasks.catalog.facts import Facts
-from tasks.survey import SIDE, WINDOWS, sampled_windows, survey_input
+from tasks.survey import survey_input
 from tasks.tiling import AXES
+from tasks.windows import SIDE, WINDOWS, sampled_windows
 
 
 def numbered(t: int, z: int, height: int, width: int) -> xr.DataArray:

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from tasks.forecast import Forecast, size, workers_that_fit
 from tasks.plan import Plan
+from tasks.pooled_noise import advice
 from tasks.requests import Request
 from tasks.standing import Standing
 from tasks.workers import Crew
@@ -28,6 +29,8 @@ def print_plan(request: Request, found: Standing, plan: Plan, predicted: Forecas
     }
     if pooled := getattr(request.facts.noise, "inputs", None):
         rows["noise"] = f"that of {pooled} inputs together"
+    elif told := advice(request.facts, plan.inputs):
+        console.print(f"[yellow]{escape(told)}[/]", soft_wrap=True)
     table = Table(title="Plan", show_header=False)
     for name, value in rows.items():
         table.add_row(name, value)

@@ -13,6 +13,7 @@ from flows.aside import ProgressBar, tag_run, unheard
 from tasks.amounts import amount, clock
 from tasks.journal import journal
 from tasks.metrics import write_metrics
+from tasks.pooled_noise import advice
 from tasks.run import Run
 from tasks.standing import Standing
 from tasks.summary import Summary
@@ -40,6 +41,8 @@ def told(run: Run, found: Standing, began: float) -> Iterator[None]:
             run.crew.device,
             extra=facts | {"method": run.request.recipe.method.name, "device": run.crew.device},
         )
+        if small := advice(run.request.facts, plan.inputs):
+            log.warning("%s", small)
         for name, reason in plan.rejected.items():
             log.error("Input '%s' is left out: %s", name, reason, extra={"input": name, "reason": reason})
         try:

@@ -17,6 +17,7 @@ from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError, RequestError
 from tasks.measured import Valid
 from tasks.noise_seen import noise_seen, speckle_seen
+from tasks.plan import InputPlan
 from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.stores.place import Place
@@ -25,6 +26,8 @@ from tasks.windows import WINDOWS, sampled_windows
 FILE = "noise.json"  # beside the images of a collection
 MOST = 256  # windows, and inputs: four million pixels tell the noise of a channel to some percent
 DIGITS = 6  # of what is kept
+SMALL = 128**2  # px: with fewer a gain of 1 is read as anything from 0.7 to 3.4 (benchmarks/results/chips.md)
+FEWEST = 4  # inputs of which anything is worth saying
 
 Pooled = AffineNoise | SpeckleNoise
 _POOLED: TypeAdapter[Pooled] = TypeAdapter(Pooled)
@@ -51,6 +54,18 @@ def pin_noise(out: Place, facts: Facts) -> None:
     """Keep the pooled noise of settled facts beside the images; where it was told there is nothing to keep."""
     if isinstance(facts.noise, Pooled) and facts.noise.inputs is not None:
         out.write(FILE, json.dumps({**_read_as(facts), "noise": facts.noise.model_dump(mode="json")}).encode())
+
+
+def advice(facts: Facts, entries: Sequence[InputPlan]) -> str:
+    """What to say where most inputs are too small to show their noise; empty where nothing is to be said."""
+    shown = (entry.grid.shape for entry in entries)
+    small = [t * z * y * x < SMALL for t, _, z, y, x in shown]
+    if "estimate" not in (facts.noise, getattr(facts.noise, "looks", None)) or sum(small) < max(FEWEST, len(small) / 2):
+        return ""
+    return (
+        f"{sum(small)} of {len(small)} inputs have less than {SMALL**0.5:.0f} x {SMALL**0.5:.0f} pixels, which show "
+        "little of their noise. Where one sensor at one setting took them all, say `noise: pooled` in the catalogue."
+    )
 
 
 def _read_as(facts: Facts) -> dict[str, object]:

@@ -10,12 +10,12 @@ import pytest
 import tifffile
 import yaml
 import zarr
-from contracts.pipeline import restored
+from contracts.pipeline import begun, restored
 
 from tasks.catalog.document import facts_of, load_catalog
 from tasks.errors import RequestError
 from tasks.learning.reading import find_source
-from tasks.pooled_noise import FILE
+from tasks.pooled_noise import FILE, advice
 from tasks.recipe import load_recipe
 from tasks.requests import Request, make_request
 from tasks.standing import require_overwrite, standing
@@ -112,6 +112,18 @@ def test_a_start_is_learned_from_noisy_inputs_at_their_pooled_noise(folder: Path
     assert find_source("chips", str(told(folder, reference=clean))).facts.noise == "pooled"  # nobody looks at it
 
 
+def test_small_inputs_make_it_worth_saying(folder: Path) -> None:
+    def said(noise: object) -> str:
+        run, _ = begun("chips", folder / f"{noise}", catalog=told(folder, noise), **CHOSEN)
+        return advice(run.request.facts, run.plan.inputs)
+
+    assert said("estimate").startswith("12 of 12 inputs have less than 128 x 128 pixels")
+    assert said("pooled") == said("none") == ""
+    for number in range(CHIPS - 3):
+        chip(folder / "in", number, side=130)
+    assert said({"kind": "speckle"}) == ""
+
+
 # -------------------- what is kept
 
 
@@ -179,7 +191,7 @@ def test_an_unreadable_input_is_passed_over(folder: Path) -> None:
 def test_where_none_can_be_read_nothing_is_found(folder: Path) -> None:
     for file in (folder / "in").iterdir():
         file.write_bytes(b"no image")
-    with pytest.raises(RequestError, match=r"noise of 'chips' cannot be found .* none of the 12 .*00.tif is not a TIFF"):
+    with pytest.raises(RequestError, match=r"of 'chips' cannot be found .* none of the 12 .*00.tif is not a TIFF"):
         asked(folder)
 
 

@@ -40,16 +40,18 @@ def fit_columns(tile: Tile, record: FitRecord, start: Start | None, learned: str
     }
 
 
-def noise_columns(tile: Tile) -> dict[str, float]:
+def noise_columns(tile: Tile) -> dict[str, float | None]:
     """Of the tile's channels, in data units, at the tile's mean."""
     survey = tile.entry.survey
     noise = survey.noise[tile.window.channels]
     level = [float(channel[tile.window.valid].mean()) for channel in tile.window.raw]
     sigma = [own.variance_at(mean) ** 0.5 for own, mean in zip(noise, level, strict=True)]
+    shown = [value for value in survey.shown[tile.window.channels] if value is not None]
     return {
         "noise_sigma": float(np.mean(sigma)),
         "noise_gain": float(np.mean([own.gain for own in noise])),
         "noise_correlation": float(max(correlation_of(noise), key=abs)),
+        "noise_shown": min(shown, default=None),
     }
 
 

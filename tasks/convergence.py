@@ -40,6 +40,11 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
         "gain of the noise (data units per photo-electron), mean of the channels; 0 for Gaussian noise",
     ),
     ("noise_correlation", pa.float64(), "lag-1 correlation of the noise; 0 for white noise"),
+    (
+        "noise_shown",
+        pa.float64(),
+        "noise that the input shows over what was told or pooled (standard deviations); texture adds to it; else null",
+    ),
     ("valid", pa.float64(), "share of the tile's pixels that were measured"),
     ("factor", pa.int32(), "pixels of the image per measured one, along y and x; above 1 where it was enlarged"),
     ("steps", pa.int32(), "own steps of the tile; 0 for plain inference or a direct method"),

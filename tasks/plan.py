@@ -57,7 +57,8 @@ class Survey:
 
     offset and scale: (value - offset) / scale brings the channel to about 0 ... 1. noise: as the catalogue says, or as
     estimated. valid: share of the sampled pixels that were measured. empty: share of the sampled windows that hold one
-    value only, or none. low and high: the 1st and 99th percentile, between which noise is judged.
+    value only, or none. low and high: the 1st and 99th percentile, between which noise is judged. shown: the noise that
+    the input shows over that which it is told to have, as standard deviations; None where that cannot be said.
     """
 
     offset: tuple[float, ...]
@@ -68,6 +69,7 @@ class Survey:
     high: tuple[float, ...]
     valid: float
     empty: float
+    shown: tuple[float | None, ...] = ()  # of each channel; plans of earlier versions have none
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tasks.catalog.facts import AffineNoise, Facts, SpeckleNoise
 from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError
 from tasks.measured import Valid
-from tasks.noise_seen import noise_seen, speckle_seen
+from tasks.noise_seen import noise_seen, noise_shown, speckle_seen
 from tasks.optics import require_sampling
 from tasks.plan import ChannelNoise, GuidePlan, Survey
 from tasks.problems import seed_of
@@ -76,15 +76,19 @@ def survey_input(array: "xr.DataArray", facts: Facts, seed: int) -> Survey:
     ranges = np.array([_range(raw[:, c], valid, SCALE_PERCENTILES) for c in range(raw.shape[1])])
     bounds = np.array([_range(raw[:, c], valid, NOISE_PERCENTILES) for c in range(raw.shape[1])])
     spread = ranges[:, 1] - ranges[:, 0]
+    noise, source = tuple(_noises(raw, valid, facts)), _source(facts)
     return Survey(
         offset=tuple(ranges[:, 0].tolist()),
         scale=tuple(np.where(spread > 0, spread, 1.0).tolist()),
-        noise=tuple(_noises(raw, valid, facts)),
-        noise_source=_source(facts),
+        noise=noise,
+        noise_source=source,
         low=tuple(bounds[:, 0].tolist()),
         high=tuple(bounds[:, 1].tolist()),
         valid=float(valid.mean()),
         empty=float(np.mean([_is_empty(raw[i], valid[i]) for i in range(len(raw))])),
+        shown=tuple(
+            None if source == "estimate" else noise_shown(raw[:, c], valid, own) for c, own in enumerate(noise)
+        ),
     )
 
 

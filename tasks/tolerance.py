@@ -10,6 +10,7 @@ class Tolerance:
     lowest_ratio: float = 0.6  # residual / expected noise: below, noise was left in
     highest_ratio: float = 1.15  # above, structure was taken out
     correlation: float = 0.2  # of the residual beyond that of the noise: structure was taken out
+    noise_shown: float = 0.8  # of the noise that was told: with less there, structure passes for noise and is removed
     noise_correlation: float = 0.25  # a method that assumes white noise keeps correlated noise
     skill: float = -0.5  # dB: the control is better
     risk: float = -0.15  # of the noise variance: no error is negative, so such a risk says nothing of the tile

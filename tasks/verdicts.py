@@ -26,11 +26,14 @@ def _reasons(row: dict[str, Any], method: Method, limits: Tolerance) -> list[str
     brightness, colour = known.get("residual_mean", 0.0), known.get("noise_correlation", 0.0)
     white = f"; {method.name} assumes it is not" if method.assumes_white_noise else ""
     risk, gain, flux = known.get("risk", 0.0), known.get("guide_gain", 0.0), known.get("flux", 0.0)
+    shown = known.get("noise_shown", 1.0)
     unknown = method.needs_noise_level and row.get("noise_sigma") == 0
     found = {
         f"no noise was found, and {method.name} needs its level; state the noise in the catalogue": unknown,
         f"noise of neighbouring pixels is correlated ({colour:.2f}){white}": white
         and colour > limits.noise_correlation,
+        f"the input shows only {shown:.2f} of the noise that was told: structure may be gone": shown
+        < limits.noise_shown,
         **_of_residual(known, limits),
         f"one scale lower the guide made it worse than interpolation, by {-gain:.1f} dB": gain < limits.gain,
         f"the classical control is better by {-skill:.1f} dB": skill < limits.skill,

@@ -136,6 +136,7 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
         np.where(ratio < 0, ratio / least, ratio / (limits.highest_ratio - 1)),
         np.where(told, figure["residual_correlation"] / limits.correlation, np.nan),
         np.where(enlarged, figure["shift"] / limits.shift, np.nan),
+        (figure["noise_shown"] - 1) / (limits.noise_shown - 1),
         1 + limits.gain - figure["guide_gain"],  # the limit may be 0: each dB beyond it counts as one limit more
         figure["skill"] / limits.skill,
         figure["risk"] / limits.risk,
@@ -151,7 +152,7 @@ def excess(columns: pd.DataFrame, limits: Tolerance) -> NDArray[np.float64]:
 
 _FIGURES = (
     "residual_ratio", "residual_correlation", "skill", "risk", "seam", "residual_mean", "noise_correlation", "factor",
-    "shift", "guide_gain", "flux", "ringing",
+    "shift", "guide_gain", "flux", "ringing", "noise_shown",
 )  # fmt: skip
 
 

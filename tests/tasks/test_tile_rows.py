@@ -22,7 +22,7 @@ from tasks.tolerance import Tolerance
 from tasks.verdicts import verdict
 
 FIGURES = ("residual_ratio", "residual_correlation", "residual_mean", "noise_correlation", "risk")
-UNKNOWN = dict.fromkeys(("skill", "seam", "guide_gain", "flux", "ringing"))
+UNKNOWN = dict.fromkeys(("skill", "seam", "guide_gain", "flux", "ringing", "noise_shown"))
 
 
 @given(

@@ -4,7 +4,8 @@
 
 Four crops at random places of each picture of Set12 and BSD68, with Gaussian noise (sigma 10 of 255) or counted photons
 (60 or 8 for white), told as it is or as so many times its standard deviation. Doubted: what the crop shows
-(tasks/noise_seen.py) is less than 0.8 of what it was told. Texture passes for noise, so that noise of a textured crop that is told too high stays unseen.
+(tasks/noise_seen.py) is less than 0.8 of what it was told. Texture passes for noise, so that noise of a textured crop
+that is told too high stays unseen.
 """
 
 import argparse

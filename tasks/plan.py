@@ -11,6 +11,7 @@ from tasks.tiling import TileGrid
 
 PLAN = "plan.json"  # where a run keeps it, below its work folder
 
+SMALL = 128**2  # px: in fewer a gain of 1 is read as anything from 0.7 to 3.4 (benchmarks/results/chips.md)
 PIXELS_VERSION = "12"  # raised when a change of the code changes restored pixels: part of every key
 
 
@@ -99,6 +100,17 @@ class InputPlan:
     factor: int = 1  # pixels of the image per measured one, along y and x
     mask: str | None = None  # URI of what says which pixels were not measured
     guide: GuidePlan | None = None  # finer bands of the scene, where the recipe's method looks at them
+
+    @property
+    def shows_little(self) -> bool:
+        """Whether it is too small to show its noise well."""
+        t, _, z, y, x = self.grid.shape
+        return t * z * y * x < SMALL
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether its noise was found in few pixels."""
+        return self.shows_little and self.survey.noise_source == "estimate"
 
     @property
     def guide_uri(self) -> str | None:

@@ -17,7 +17,7 @@ from tasks.catalog.inputs import InputRef
 from tasks.errors import InputError, RequestError
 from tasks.measured import Valid
 from tasks.noise_seen import noise_seen, speckle_seen
-from tasks.plan import InputPlan
+from tasks.plan import SMALL, InputPlan
 from tasks.problems import seed_of
 from tasks.readers import open_input
 from tasks.stores.place import Place
@@ -26,7 +26,6 @@ from tasks.windows import WINDOWS, sampled_windows
 FILE = "noise.json"  # beside the images of a collection
 MOST = 256  # windows, and inputs: four million pixels tell the noise of a channel to some percent
 DIGITS = 6  # of what is kept
-SMALL = 128**2  # px: with fewer a gain of 1 is read as anything from 0.7 to 3.4 (benchmarks/results/chips.md)
 FEWEST = 4  # inputs of which anything is worth saying
 
 Pooled = AffineNoise | SpeckleNoise
@@ -58,8 +57,7 @@ def pin_noise(out: Place, facts: Facts) -> None:
 
 def advice(facts: Facts, entries: Sequence[InputPlan]) -> str:
     """What to say where most inputs are too small to show their noise; empty where nothing is to be said."""
-    shown = (entry.grid.shape for entry in entries)
-    small = [t * z * y * x < SMALL for t, _, z, y, x in shown]
+    small = [entry.shows_little for entry in entries]
     if "estimate" not in (facts.noise, getattr(facts.noise, "looks", None)) or sum(small) < max(FEWEST, len(small) / 2):
         return ""
     return (

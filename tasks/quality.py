@@ -20,6 +20,7 @@ from tasks.problems import Intensity
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
 SHIFT_SIDE = 96  # px of the middle of a measurement beside which the shift of an image is told
+VAGUE = 0.1  # as RESOLUTION, where the noise was found in few pixels (benchmarks/results/chips.md)
 LEAST_NOISE = 0.1  # of the nominal noise: without a photon stabilised noise vanishes, and nothing can be divided by it
 
 
@@ -57,23 +58,30 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
 
 
 def estimated_psnr(
-    problem: Problem, own: Estimate, owned: Tensor, intensity: Intensity, peaks: Sequence[float]
+    problem: Problem,
+    own: Estimate,
+    owned: Tensor,
+    intensity: Intensity,
+    peaks: Sequence[float],
+    vague: Sequence[bool] | None = None,
 ) -> list[float | None]:
     """PSNR in dB that Stein's risk promises a tile in data units, where the peak is; None where A is undone.
 
     Behind a transform an error counts alike in the dark and in the light, where the image has many times it, so that
     each pixel's part of the risk is weighted by the square of the steepness of the way back. A risk below RESOLUTION
-    of the noise counts as that.
+    of the noise counts as that: what is promised is no surer than the noise is known.
 
     Args:
         problem, own, owned: as for `judge`. intensity: of the problem. peaks: per tile, in data units.
+        vague: of which tiles the noise was found in few pixels, so that VAGUE takes the place of RESOLUTION.
     """
     if own.image is not None:  # what a PSF took away is in no risk of the measurement
         return [None] * problem.b
     weight = intensity.steepness(own.x) ** 2
     noise, mask = problem.noise.sigma(own.x) ** 2, own.known(problem.mask & owned)
     error = mean(weight * ((problem.y - own.x) ** 2 - noise + 2 * own.slope), mask)
-    error = torch.maximum(error, RESOLUTION * mean(weight * noise, mask))
+    least = torch.tensor([VAGUE if each else RESOLUTION for each in vague or [False] * problem.b]).to(error)
+    error = torch.maximum(error, least * mean(weight * noise, mask))
     level = torch.tensor(peaks, dtype=error.dtype, device=error.device)
     return [_number(value) for value in (20 * level.log10() - 10 * error.log10()).tolist()]
 

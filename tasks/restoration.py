@@ -152,7 +152,8 @@ def _restored(
 ) -> list[Restored]:
     owned = _owned(batch)
     judged = judge(batch.problem, batch.result, batch.control, owned)
-    promised = estimated_psnr(batch.problem, batch.result, owned, batch.intensity, [peak_of(t) for t in batch.tiles])
+    peaks, vague = map(list, zip(*((peak_of(tile), tile.entry.is_vague) for tile in batch.tiles), strict=True))
+    promised = estimated_psnr(batch.problem, batch.result, owned, batch.intensity, peaks, vague)
     undone = sharpened_columns(batch.problem, batch.intensity, batch.result, owned)
     below = None if batch.foretold is None else batch.foretold.rows(batch.share)
     spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)

@@ -1,5 +1,6 @@
 """What speaks against a tile, and how a tile is judged whose networks do not read the measurement."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from il_models.degradations import Identity
 from il_models.fitting import Fit
 from il_models.methods import known_methods
 from il_models.metrics import mse, psnr
-from il_models.noise import Anscombe, Logarithm, Noise
+from il_models.noise import Affine, Anscombe, Logarithm, Noise
 from il_models.problem import Problem
 from il_models.risk import Estimate
 from tasks.problems import Intensity
@@ -76,6 +77,15 @@ def test_a_tile_in_the_light_is_promised_what_its_own_photons_allow() -> None:
     assert told == pytest.approx(true.tolist(), abs=0.6)
     assert true[0] - true[1] > 11
     assert estimated_psnr(problem, replace(own, image=own.x), problem.mask, intensity, [1.0, 1.0]) == [None, None]
+
+
+def test_no_more_is_promised_than_noise_is_known() -> None:
+    clean, problem = toy(2, side=64)  # noise of 0.1
+    flawless = Estimate(clean, torch.zeros_like(clean))
+    plain = Intensity(Affine(problem.noise), torch.zeros(2, 1), torch.ones(2, 1))
+    sure, vague = estimated_psnr(problem, flawless, problem.mask, plain, [1.0, 1.0], [False, True])
+    assert sure == pytest.approx(20 - 10 * math.log10(0.03), abs=0.01)
+    assert vague == pytest.approx(20 - 10 * math.log10(0.1), abs=0.01)
 
 
 def test_a_tile_of_speckle_is_promised_what_its_brightness_allows() -> None:

@@ -123,7 +123,8 @@ class Recipe(Choices):
         Raises:
             RequestError: unknown method, or a field that it does not have.
         """
-        return chosen_method(self.method, "recipe")
+        method = chosen_method(self.method, "recipe")
+        return method if self.zoom is None or self.zoom.kernel == "psf" else method.enlarging(self.zoom.factor)
 
     def learned_start(self) -> LearnedStart | None:
         """The learned weights that every fit of the recipe begins from; None: random ones.

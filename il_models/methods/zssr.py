@@ -22,6 +22,7 @@ from il_models.views import in_strips, turned, undone
 
 RAISED = "raised"  # leads the names of images of intermediate scales
 ADAPTED = {"steps": 10, "crop": 256, "squeeze": 1.0, "views": 1}  # Soh et al., CVPR 2020: one pair
+LEAST_STEPS = 100  # for a scale
 SMOOTH = 1e-6  # where |e| becomes round, in units of y: a loss that overflows with the numbers that it is made of
 
 
@@ -35,7 +36,8 @@ class ZeroShotSuperResolution(Fitted):
     the measurement misses is back-projected. Where the kernel is not symmetric (Subsample), crops are squeezed alone
     and there is one view.
 
-    With `scales` it climbs: the network's own image of an intermediate scale joins the fathers of the next. Other than
+    With `scales` it climbs: the network's own image of an intermediate scale joins the fathers of the next; for factors
+    above 2 that is worth decibels, as sons of sons hardly show anything (benchmarks/results/zooming.md). Other than
     in the paper the rate falls by ten at fixed parts of the fit, in place of its rule, and scales grow along both axes.
     Noise in the measurement: fewer `projections` or none, and `grain`, which is added to sons.
     """
@@ -62,7 +64,8 @@ class ZeroShotSuperResolution(Fitted):
     crop: int = 128  # paper: 128; side of a father, made a multiple of the factor
     squeeze: float = 0.5  # paper: 0.5; the smallest scale of half of the fathers, 1: none is squeezed
     views: int = 8  # paper: 8
-    scales: tuple[float, ...] = ()  # paper: 1.5 before 2, and more between; each takes its share of the steps
+    scales: tuple[float, ...] = ()  # paper: 1.5 before 2, and more between; each takes its share of the steps. Empty:
+    # one jump up to a factor of 2, beyond that scales about sqrt(2) apart (`enlarging`)
     projections: int = 10  # paper: 10 of each view, and 10 of their median
     grain: float = (
         0.0  # paper: 0, and 0.0125 for noisy images; standard deviation of noise added to sons, in units of y
@@ -90,6 +93,13 @@ class ZeroShotSuperResolution(Fitted):
     def network(self, problem: Problem) -> nn.Module:
         """Eight convolutions, 224,640 weights for three channels."""
         return ResidualStack(problem.channels, self.width, self.depth)
+
+    def enlarging(self, factor: int) -> "ZeroShotSuperResolution":
+        """With intermediate scales where the factor is above 2, unless it has some or takes too few steps to climb."""
+        jumps = round(2 * math.log2(factor))
+        if self.scales or factor <= 2 or self.steps < LEAST_STEPS * jumps:
+            return self
+        return replace(self, scales=tuple(round(factor ** (jump / jumps), 2) for jump in range(1, jumps)))
 
     def rate_at(self, step: int) -> float:
         """A tenth after six tenths of the steps for a scale, a hundredth for the last tenth and a half."""

@@ -70,6 +70,16 @@ def test_climbing_keeps_tiles_apart_and_uses_what_it_climbed_to() -> None:
     assert not torch.equal(together, fit(problem, replace(climbing, scales=())).x)
 
 
+def test_large_factors_are_climbed_where_there_are_steps_for_it() -> None:
+    plain = ZeroShotSuperResolution()
+    assert plain.enlarging(2) == plain
+    assert plain.enlarging(3).scales == (1.44, 2.08)
+    assert plain.enlarging(4).scales == (1.41, 2.0, 2.83)
+    assert replace(plain, scales=(1.5,)).enlarging(4).scales == (1.5,)
+    adapted = ZeroShotSuperResolution(**ZeroShotSuperResolution.presets["mzsr"])
+    assert adapted.enlarging(4) == adapted
+
+
 def test_what_was_not_measured_takes_no_part() -> None:
     _, problem = shrunk(1)
     mask = problem.mask.clone()

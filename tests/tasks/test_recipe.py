@@ -59,6 +59,13 @@ def test_a_preset_is_what_it_says_in_the_digest() -> None:
     assert named.digest(None) == spelt.digest(None)
 
 
+def test_a_method_knows_by_how_much_it_enlarges() -> None:
+    choices = {"method.name": "zssr", "zoom.factor": 4}
+    assert load_recipe(None, choices).restoration().scales == (1.41, 2.0, 2.83)  # type: ignore[attr-defined]
+    for other in ({"zoom.factor": 2}, {"zoom.kernel": "psf"}):
+        assert load_recipe(None, choices | other).restoration().scales == ()  # type: ignore[attr-defined]
+
+
 def test_networks_are_shared_where_they_can_be() -> None:
     assert load_recipe().is_shared
     assert not load_recipe(None, {"scope": "tile"}).is_shared

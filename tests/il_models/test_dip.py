@@ -8,7 +8,7 @@ from contracts.toys import SIGMA, blurred, small, toy
 from torch import Tensor
 
 from il_models.draw import Draw
-from il_models.fitting import MovingVariance, fit
+from il_models.fitting import Discrepancy, fit
 from il_models.methods.dip import DeepImagePrior
 from il_models.metrics import mse
 from il_models.nets import Nets, seeded_networks
@@ -16,6 +16,7 @@ from il_models.networks.channel_norm import ChannelNorm
 from il_models.networks.hourglass import Hourglass, multiplications, scales_of
 from il_models.priors import in_range, measured_range, misfit, total_variation
 from il_models.problem import Problem
+from il_models.untrained import LOOK
 
 TINY = DeepImagePrior(widths=(8, 8), code=4)
 
@@ -155,7 +156,7 @@ def test_a_short_fit_is_better_than_half_of_the_noise() -> None:
 
 
 def test_it_stops_where_the_residual_reaches_the_noise() -> None:
-    """And with total variation, which keeps noise out of the image, where the estimates change least."""
+    """And with total variation, which keeps noise out of the image, after twice the steps that this takes."""
     _, problem = toy(2, side=32)
     method = replace(TINY, steps=600, rate=0.03, withheld=0.0)
     done = fit(problem, method)
@@ -165,7 +166,10 @@ def test_it_stops_where_the_residual_reaches_the_noise() -> None:
     draw = Draw(problem.seeds)
     last = method.estimate(done.nets, method.prepare(problem, draw), problem, draw).detach()
     assert bool((mse(last, problem.y, problem.mask) <= 1.001 * SIGMA**2).all())
-    assert isinstance(replace(TINY, tv=0.1).stopper, MovingVariance)
+    assert replace(TINY, tv=0.1).stopper == Discrepancy(interval=LOOK, times=2.0)
+    longer = fit(problem, replace(method, tv=0.01)).records
+    assert all(0 < record.steps < 600 for record in longer)
+    assert all("in steps 2 times as many" in record.reason for record in longer)
 
 
 def test_it_sharpens_through_the_degradation_in_its_loss() -> None:

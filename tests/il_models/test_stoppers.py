@@ -32,6 +32,7 @@ KNOWN: dict[str, Stopper] = {
     "risk": RiskMinimum(patience=30, interval=2),
     "closest": Closest(patience=30, interval=2),
     "discrepancy": Discrepancy(factor=0.9, interval=2),
+    "discrepancy, later": Discrepancy(factor=0.9, interval=2, times=1.5),
     "first of three": FirstOf((VarianceMinimum(window=8, patience=60), Plateau(40, 0.01, 10), Budget(120))),
     "first of a first": FirstOf((FirstOf((Plateau(40, 0.01, 20), Budget(100))), Budget(90))),
 }
@@ -120,11 +121,25 @@ def test_discrepancy_stops_when_the_residual_reaches_the_noise() -> None:
     told = []
     for far in (3 * SIGMA, 0.5 * SIGMA, 0.0):
         x = clean + far
-        told.append(int(stopper.update({}, look_at(problem, 1, torch.zeros(1), x)).stop))
+        told.append(int(stopper.update(stopper.start(problem), look_at(problem, 1, torch.zeros(1), x)).stop))
     assert told[0] == 0
     assert told[1] == 0
     x = clean + 0.2 * (problem.y - clean)
-    assert int(stopper.update({}, look_at(problem, 1, torch.zeros(1), x)).stop) == 1
+    assert int(stopper.update(stopper.start(problem), look_at(problem, 1, torch.zeros(1), x)).stop) == 1
+
+
+def test_discrepancy_may_go_on_for_as_long_again() -> None:
+    clean, problem = toy(2, side=64)
+    stopper, near = Discrepancy(interval=1, times=2.0), clean + 0.2 * (problem.y - clean)
+    state, ended = stopper.start(problem), {}
+    for step in range(1, 60):
+        reached = torch.tensor([step >= 10, step >= 25]).reshape(2, 1, 1, 1)  # and stays there, or not
+        x = torch.where(reached & torch.tensor(step % 2 == 1 or step in (10, 25)), near, clean + 3 * SIGMA)
+        state, stop, best = stopper.update(state, look_at(problem, step, torch.zeros(2), x))
+        ended |= {tile: step for tile in range(2) if stop[tile] and tile not in ended}
+        assert best.tolist() == [tile not in ended or ended[tile] == step for tile in range(2)]
+    assert ended == {0: 20, 1: 50}
+    assert stopper.reasons == ("residual reached the noise, in steps 2 times as many",)
 
 
 def test_first_of_gives_the_first_reason() -> None:

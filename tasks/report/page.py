@@ -99,6 +99,7 @@ def _content(out: Place, summary: Summary, rows: TileRows) -> dict[str, Any]:
         "curves": _curves(rows, [number for _, number in chosen]),
         "steps_are_of_the_input": _scope(summary, rows) in SHARED and not summary.recipe.get("own_steps"),
         "network": _network(summary, rows),
+        "noise": words.noise(said.get("facts", {})) if said else "–",
         "duration": words.duration(summary.seconds),
         "versions": said.get("versions", {}),
         "device": ", ".join(sorted({str(name) for name in rows.columns["device"].dropna().unique()})),

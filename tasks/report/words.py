@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,16 @@ def share(value: float) -> str:
     if 0.999 < value < 1:
         return "more than 99.9 %"
     return f"{value:.1%}".replace("%", " %")
+
+
+def noise(facts: Mapping[str, Any]) -> str:
+    """Where the noise of a collection is known from, by the facts that an image was made with."""
+    told = facts.get("noise", "estimate")
+    if isinstance(told, str) or told.get("looks") == "estimate":
+        return "found in each input"
+    if told.get("inputs"):
+        return f"found in {told['inputs']:,} inputs together"
+    return "none" if told["kind"] == "none" else f"told: {told['kind']}"
 
 
 def ratio(part: int, whole: int) -> float:

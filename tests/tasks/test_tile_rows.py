@@ -16,7 +16,7 @@ from tasks.convergence import CONVERGENCE, SCHEMA
 from tasks.report.charts import BINS, HEIGHT, WIDTH, curve, histogram, scatter, strip
 from tasks.report.table import read_columns, read_row
 from tasks.report.tile_rows import SUSPECT, excess, read_rows
-from tasks.report.words import decibel, duration, number, share, size
+from tasks.report.words import decibel, duration, noise, number, share, size
 from tasks.stores.place import Place
 from tasks.tolerance import Tolerance
 from tasks.verdicts import verdict
@@ -191,3 +191,12 @@ def test_numbers_in_words():
     ]  # fmt: skip
     assert [duration(value) for value in (0.2, 61, 3600, 90_061)] == ["0 s", "1 min 1 s", "1 h", "1 d 1 h"]
     assert [size(value) for value in (None, math.nan, 512, 3 * 2**30)] == ["", "", "512 B", "3.0 GiB"]
+
+
+def test_where_noise_is_known_from():
+    affine = {"kind": "affine", "gain": [1.0], "variance": [0.0], "inputs": 1200}
+    assert noise({"noise": "estimate"}) == noise({"noise": {"kind": "speckle", "looks": "estimate"}})
+    assert noise({"noise": "estimate"}) == "found in each input"
+    assert noise({"noise": affine}) == "found in 1,200 inputs together"
+    assert noise({"noise": {"kind": "camera", "gain": 2.0}}) == "told: camera"
+    assert noise({"noise": {"kind": "none"}}) == "none"

@@ -1,0 +1,94 @@
+"""Does a larger budget do harm? Methods that learn from the input alone, with their steps and with four times as many.
+
+    python -m benchmarks.budgets [--only METHOD ...] [--pictures NAME ...] [--keep FILE]
+    python -m benchmarks.budgets --write FILE
+
+Centres of 128 x 128 of Set12, Gaussian noise of sigma 25 as everywhere (benchmarks.from_scratch), one tile at a time,
+one thread. Settings are those of benchmarks/contestants.py, stoppers the methods' own; a schedule of the rate stretches
+with the steps. Wanted: at most 0.2 dB less with four times the budget.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.from_scratch import Case, cases
+from benchmarks.table import write_table
+from il_models.fitting import fit
+from il_models.method import Fitted
+from il_models.metrics import psnr
+
+TIMES = 4
+WANTED = 0.2  # dB
+HEADS = ("method", "pictures", "steps", "taken", "PSNR", f"steps x {TIMES}", "taken", "PSNR", "change", "worst", "kept")
+
+
+def contestants(only: Sequence[str]) -> dict[str, Fitted]:
+    """Those that are fitted and that a CPU bears, by label."""
+    made = {each.label: each.made() for each in CONTESTANTS if each.images is None and "grey128" in each.parts}
+    return {label: each for label, each in made.items() if isinstance(each, Fitted) and (not only or each.name in only)}
+
+
+def measured(case: Case, method: Fitted) -> dict[str, Any]:
+    """PSNR, steps taken and CPU-seconds of a fit."""
+    began = time.process_time()
+    done = fit(case.problem, method)
+    image, clean = case.compared(done.x)
+    everywhere = torch.ones(1, 1, *clean.shape[-2:], dtype=torch.bool)
+    level = float(psnr(image, clean, case.peak, everywhere))
+    return {"psnr": level, "steps": done.records[0].steps, "seconds": time.process_time() - began}
+
+
+def row(label: str, some: Sequence[dict[str, Any]]) -> list[object]:
+    """A method's line of the table."""
+    change = np.array([each["more"]["psnr"] - each["usual"]["psnr"] for each in some])
+    columns: list[object] = [label, len(some)]
+    for which, times in (("usual", 1), ("more", TIMES)):
+        taken, level = (float(np.mean([each[which][name] for each in some])) for name in ("steps", "psnr"))
+        columns += [some[0]["budget"] * times, f"{taken:.0f}", level]
+    return [*columns, float(change.mean()), float(change.min()), "yes" if change.min() >= -WANTED else "no"]
+
+
+def write(lines: Sequence[dict[str, Any]], keep: bool) -> None:
+    """The table."""
+    about = " ".join((__doc__ or "").split("\n\n")[2].split())
+    labels = dict.fromkeys(line["label"] for line in lines)
+    rows = [row(label, [line for line in lines if line["label"] == label]) for label in labels]
+    write_table("budgets" if keep else "", "Four times the budget", [(about, HEADS, rows)])
+
+
+def main() -> None:
+    """Measure, or write benchmarks/results/budgets.md."""
+    ask = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    ask.add_argument("--only", nargs="*", default=[], help="names of methods")
+    ask.add_argument("--pictures", nargs="*", default=["01", "05"])
+    ask.add_argument("--keep", type=Path, help="file to which a line of JSON is added for each method and picture")
+    ask.add_argument("--write", type=Path, help="the table of such a file")
+    given = ask.parse_args()
+    torch.set_num_threads(1)
+    if given.write:
+        write([json.loads(line) for line in given.write.read_text().splitlines()], keep=True)
+        return
+    lines = []
+    for case in cases("grey128", None, [25.0]):
+        for label, method in contestants(given.only).items() if case.picture in given.pictures else ():
+            usual, more = (measured(case, replace(method, steps=times * method.steps)) for times in (1, TIMES))
+            line = {"label": label, "picture": case.picture, "budget": method.steps, "usual": usual, "more": more}
+            lines.append(line)
+            print(line, flush=True)
+            if given.keep:
+                with given.keep.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+    write(lines, keep=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -102,15 +102,21 @@ class StopAtRiskMinimum(_Choice):
 
 
 class StopAtDiscrepancy(_Choice):
-    """Stop when the residual is no larger than the noise."""
+    """Stop when the residual is no larger than the noise, or some time later."""
 
     kind: Literal["discrepancy"] = Field(description=KIND)
     factor: float = Field(1.0, gt=0, description="Of the noise's standard deviation.")
     interval: int = Field(10, gt=0, description=INTERVAL)
+    times: float = Field(
+        1.0,
+        ge=1,
+        exclude_if=lambda times: times == 1,  # the keys of those that never heard of it stay
+        description="Steps after which to stop, over those in which the residual reached the noise.",
+    )
 
     def made(self) -> Stopper:
         """The stopper."""
-        return Discrepancy(self.factor, self.interval)
+        return Discrepancy(self.factor, self.interval, self.times)
 
 
 StopperChoice = Annotated[

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from il_models.fitting import FirstOf, Plateau
+from il_models.fitting import Discrepancy, FirstOf, Plateau
 from tasks.errors import RequestError
 from tasks.recipe import known_recipes, load_recipe
 from tasks.registry.loading import load_start
@@ -64,6 +64,14 @@ def test_a_method_knows_by_how_much_it_enlarges() -> None:
     assert load_recipe(None, choices).restoration().scales == (1.41, 2.0, 2.83)  # type: ignore[attr-defined]
     for other in ({"zoom.factor": 2}, {"zoom.kernel": "psf"}):
         assert load_recipe(None, choices | other).restoration().scales == ()  # type: ignore[attr-defined]
+
+
+def test_a_discrepancy_may_be_left_behind() -> None:
+    plain, later = (load_recipe(None, {"stopper": [{"kind": "discrepancy", **more}]}) for more in ({}, {"times": 2}))
+    assert plain.stopping() == Discrepancy()
+    assert later.stopping() == Discrepancy(times=2.0)
+    assert plain.told()["stopper"] == [{"kind": "discrepancy", "factor": 1.0, "interval": 10}]
+    assert plain.digest(None) != later.digest(None)
 
 
 def test_networks_are_shared_where_they_can_be() -> None:

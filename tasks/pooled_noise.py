@@ -25,6 +25,7 @@ from tasks.windows import WINDOWS, sampled_windows
 
 FILE = "noise.json"  # beside the images of a collection
 MOST = 256  # windows, and inputs: four million pixels tell the noise of a channel to some percent
+VALUES = 2**26  # of them, where there are many channels: a bound on memory
 DIGITS = 6  # of what is kept
 FEWEST = 4  # inputs of which anything is worth saying
 
@@ -89,10 +90,15 @@ def _kept(out: Place, facts: Facts) -> Pooled | None:
 @lru_cache(maxsize=4)
 def _found(collection: str, facts: Facts, inputs: tuple[InputRef, ...]) -> Pooled:
     places = np.linspace(0, len(inputs) - 1, min(len(inputs), MOST)).round().astype(int)
-    seen, reason = [], ""
-    for ref in (inputs[place] for place in places):
+    windows = max(1, min(WINDOWS, MOST // len(places)))
+    seen, reason, left = [], "", VALUES
+    for place in np.random.default_rng(seed_of(0, collection, "", "pooled")).permutation(places):
+        ref = inputs[place]
+        if left <= 0:
+            break
         try:
-            seen.append(_windows(collection, facts, ref, max(1, min(WINDOWS, MOST // len(places)))))
+            seen.append(_windows(collection, facts, ref, windows))
+            left -= seen[-1][0].size
         except InputError as error:
             reason = reason or str(error)
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything; the others tell enough

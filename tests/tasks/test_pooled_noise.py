@@ -12,6 +12,7 @@ import yaml
 import zarr
 from contracts.pipeline import begun, restored
 
+from tasks import pooled_noise
 from tasks.catalog.document import facts_of, load_catalog
 from tasks.errors import RequestError
 from tasks.learning.reading import find_source
@@ -83,6 +84,14 @@ def test_all_inputs_together_show_what_none_of_them_does(folder: Path) -> None:
     assert {each.survey.noise for each in surveyed} == {surveyed[0].survey.noise}
     assert surveyed[0].survey.noise[1].gain == pooled.gain[1]
     assert surveyed[0].survey.noise_source == "pooled"
+
+
+def test_of_many_channels_fewer_inputs_are_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pooled_noise, "VALUES", 5 * 2 * 60 * 60)
+    monkeypatch.setattr(pooled_noise, "_found", pooled_noise._found.__wrapped__)
+    noise = asked(folder).facts.noise
+    assert 5 <= noise.inputs < CHIPS
+    assert asked(folder).facts.noise == noise
 
 
 def test_looks_are_those_of_all_inputs_and_channels(folder: Path) -> None:
@@ -191,7 +200,7 @@ def test_an_unreadable_input_is_passed_over(folder: Path) -> None:
 def test_where_none_can_be_read_nothing_is_found(folder: Path) -> None:
     for file in (folder / "in").iterdir():
         file.write_bytes(b"no image")
-    with pytest.raises(RequestError, match=r"of 'chips' cannot be found .* none of the 12 .*00.tif is not a TIFF"):
+    with pytest.raises(RequestError, match=r"of 'chips' cannot be found .* none of the 12 .*tif is not a TIFF"):
         asked(folder)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from tasks.catalog.facts import AffineNoise, Facts, SpeckleNoise
+from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef
+from tasks.catalog.noise import AffineNoise, SpeckleNoise
 from tasks.errors import InputError, RequestError
 from tasks.measured import Valid
 from tasks.noise_seen import noise_seen, speckle_seen

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.catalog.facts import AffineNoise, Facts, SpeckleNoise
+from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef
+from tasks.catalog.noise import AffineNoise, SpeckleNoise
 from tasks.errors import InputError
 from tasks.measured import Valid
 from tasks.noise_seen import noise_seen, noise_shown, speckle_seen

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from tasks.catalog.companions import Guide, PixelMask, Reference
 from tasks.catalog.fact import Fact, Location
-from tasks.catalog.facts import AffineNoise, CameraNoise, Facts, GaussianNoise, KnownNone, PixelSize, SpeckleNoise
+from tasks.catalog.facts import Facts, PixelSize
 from tasks.catalog.inputs import InputRef, find_inputs, sources
 from tasks.catalog.listing import is_path
 from tasks.catalog.locations import plain, scheme
 from tasks.catalog.naming import collection_name
+from tasks.catalog.noise import KINDS
 from tasks.errors import RequestError, nearest
 
 __all__ = [
@@ -32,13 +33,6 @@ __all__ = [
 Catalog = dict[str, Facts]
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
-_KINDS: dict[str, type[Fact]] = {
-    "gaussian": GaussianNoise,
-    "camera": CameraNoise,
-    "affine": AffineNoise,
-    "speckle": SpeckleNoise,
-    "none": KnownNone,
-}
 _PLAIN = {"tuple_type": "expected a list", "string_type": "expected a text"}
 _INNER: dict[str, type[Fact]] = {"pixel_size": PixelSize, "reference": Reference, "mask": PixelMask, "guide": Guide}
 
@@ -159,7 +153,7 @@ def _key_of(loc: tuple[int | str, ...], entry: Any) -> tuple[list[str], Any]:
 
 def _model_at(key: list[str], node: Any) -> type[BaseModel]:
     if key == ["noise"]:
-        return _KINDS[node["kind"]]
+        return KINDS[node["kind"]]
     return _INNER[key[0]] if key else Facts
 
 

@@ -1,6 +1,6 @@
 """A related clean frame as material: a start is taught by it, and judged by a whole collection that it never saw."""
 
-from tasks.catalog.facts import KnownNone
+from tasks.catalog.noise import KnownNone
 from tasks.errors import RequestError
 from tasks.learning.collection import judging_trials
 from tasks.learning.material import SIDE, Material, clean_material

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from il_models.noise import Noise, is_signal_dependent, stabilised
 from tasks.catalog.document import facts_of, find_catalog, load_catalog
-from tasks.catalog.facts import Facts, KnownNone
+from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef, find_inputs
+from tasks.catalog.noise import KnownNone
 from tasks.errors import InputError, RequestError
 from tasks.learning.material import Measured
 from tasks.measured import measured_pixels, read_box

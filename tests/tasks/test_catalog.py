@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.catalog.document import Facts, facts_of, find_catalog, find_inputs, load_catalog, shipped_catalog_path
-from tasks.catalog.facts import CameraNoise, GaussianNoise, KnownNone, SpeckleNoise
 from tasks.catalog.naming import TAKEN, safe_names
+from tasks.catalog.noise import CameraNoise, GaussianNoise, KnownNone, SpeckleNoise
 from tasks.errors import RequestError
 from tasks.readers import open_input
 

@@ -58,8 +58,13 @@ def pin_noise(out: Place, facts: Facts) -> None:
 
 
 def advice(facts: Facts, entries: Sequence[InputPlan]) -> str:
-    """What to say where most inputs are too small to show their noise; empty where nothing is to be said."""
-    small = [entry.shows_little for entry in entries]
+    """What to say where inputs are too small, or too few, to show their noise; empty where nothing is to be said."""
+    small, pooled = [entry.shows_little for entry in entries], getattr(facts.noise, "inputs", None)
+    if pooled is not None and pooled < FEWEST and all(small):
+        return (
+            f"The noise of the collection was found in {pooled} small inputs, and is kept so. Once there are more "
+            f"remove {FILE} beside the images: it is then found anew, and --overwrite restores all with it."
+        )
     if "estimate" not in (facts.noise, getattr(facts.noise, "looks", None)) or sum(small) < max(FEWEST, len(small) / 2):
         return ""
     return (

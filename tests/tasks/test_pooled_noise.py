@@ -121,16 +121,23 @@ def test_a_start_is_learned_from_noisy_inputs_at_their_pooled_noise(folder: Path
     assert find_source("chips", str(told(folder, reference=clean))).facts.noise == "pooled"  # nobody looks at it
 
 
-def test_small_inputs_make_it_worth_saying(folder: Path) -> None:
-    def said(noise: object) -> str:
-        run, _ = begun("chips", folder / f"{noise}", catalog=told(folder, noise), **CHOSEN)
-        return advice(run.request.facts, run.plan.inputs)
+def said(folder: Path, noise: object) -> str:
+    run, _ = begun("chips", folder / f"{noise}", catalog=told(folder, noise), **CHOSEN)
+    return advice(run.request.facts, run.plan.inputs)
 
-    assert said("estimate").startswith("12 of 12 inputs have less than 128 x 128 pixels")
-    assert said("pooled") == said("none") == ""
+
+def test_small_inputs_make_it_worth_saying(folder: Path) -> None:
+    assert said(folder, "estimate").startswith("12 of 12 inputs have less than 128 x 128 pixels")
+    assert said(folder, "pooled") == said(folder, "none") == ""
     for number in range(CHIPS - 3):
         chip(folder / "in", number, side=130)
-    assert said({"kind": "speckle"}) == ""
+    assert said(folder, {"kind": "speckle"}) == ""
+
+
+def test_so_do_few_that_were_pooled(folder: Path) -> None:
+    for file in sorted((folder / "in").iterdir())[3:]:
+        file.unlink()
+    assert said(folder, "pooled").startswith("The noise of the collection was found in 3 small inputs")
 
 
 # -------------------- what is kept

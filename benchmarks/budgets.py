@@ -24,6 +24,7 @@ from benchmarks.from_scratch import Case, cases
 from benchmarks.table import write_table
 from il_models.fitting import fit
 from il_models.method import Fitted
+from il_models.methods import known_methods
 from il_models.metrics import psnr
 
 TIMES = 4
@@ -33,8 +34,11 @@ HEADS = ("method", "pictures", "steps", "taken", "PSNR", f"steps x {TIMES}", "ta
 
 def contestants(only: Sequence[str]) -> dict[str, Fitted]:
     """Those that are fitted and that a CPU bears, by label."""
-    made = {each.label: each.made() for each in CONTESTANTS if each.images is None and "grey128" in each.parts}
-    return {label: each for label, each in made.items() if isinstance(each, Fitted) and (not only or each.name in only)}
+    some = [each for each in CONTESTANTS if each.images is None and "grey128" in each.parts]
+    learned = {each.label: each.made() for each in some if issubclass(known_methods()[each.name], Fitted)}
+    return {
+        label: each for label, each in learned.items() if isinstance(each, Fitted) and (not only or each.name in only)
+    }
 
 
 def measured(case: Case, method: Fitted) -> dict[str, Any]:

@@ -227,7 +227,8 @@ def write(lines: Sequence[Line], keep: bool) -> None:
     """The tables of what was measured so far."""
     text = " ".join((__doc__ or "").split("\n\n")[2].split())
     commits = ", ".join(dict.fromkeys(line["commit"] for line in lines))
-    how = f"{text} CPU-seconds of one thread. `over nlm`: in dB, on the same pictures. Measured on commit {commits}."
+    how = f"{text} CPU-seconds of one thread; from sitting to sitting processors differed up to threefold. `over nlm`: "
+    how += f"in dB, on the same pictures. Measured on commit {commits}."
     write_table(
         "from_scratch" if keep else "",
         "From scratch: what each method reaches, and what it costs",

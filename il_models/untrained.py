@@ -19,7 +19,7 @@ from il_models.priors import HourglassPrior, averaging, misfit, total_variation
 from il_models.problem import Problem
 from il_models.stopper import Stopper
 
-BEYOND = 2.0  # times the steps in which the residual reaches the noise: on nine tiles within 0.1 dB of the best
+BEYOND = 2.0  # times the steps in which the residual reaches the noise: on nine paths of ten within 0.1 dB of the best
 LOOK = 5  # steps between two estimates that are compared; each costs a third of a step
 
 

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tasks.catalog.noise import pooled_over
 from tasks.forecast import Forecast, size, workers_that_fit
 from tasks.plan import Plan
 from tasks.pooled_noise import advice
@@ -27,7 +28,7 @@ def print_plan(request: Request, found: Standing, plan: Plan, predicted: Forecas
         "time": f"about {_duration(predicted.seconds * crew.workers / fitting)}",
         "results": request.out.uri,
     }
-    if pooled := getattr(request.facts.noise, "inputs", None):
+    if pooled := pooled_over(request.facts.noise):
         rows["noise"] = f"that of {pooled} inputs together"
     elif told := advice(request.facts, plan.inputs):
         console.print(f"[yellow]{escape(told)}[/]", soft_wrap=True)

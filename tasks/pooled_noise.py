@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef
-from tasks.catalog.noise import AffineNoise, SpeckleNoise
+from tasks.catalog.noise import AffineNoise, SpeckleNoise, is_found, pooled_over
 from tasks.errors import InputError, RequestError
 from tasks.measured import Valid
 from tasks.noise_seen import noise_seen, speckle_seen
@@ -45,7 +45,7 @@ def with_noise(collection: str, facts: Facts, inputs: Sequence[InputRef], out: P
     Raises:
         RequestError: no input shows any, or what is kept cannot be read.
     """
-    if facts.noise != "pooled" and getattr(facts.noise, "looks", None) != "pooled":
+    if not is_found(facts.noise, "pooled"):
         return facts
     kept = None if out is None else _kept(out, facts)
     return facts.model_copy(update={"noise": kept or _found(collection, facts, tuple(inputs))})
@@ -53,19 +53,20 @@ def with_noise(collection: str, facts: Facts, inputs: Sequence[InputRef], out: P
 
 def pin_noise(out: Place, facts: Facts) -> None:
     """Keep the pooled noise of settled facts beside the images; where it was told there is nothing to keep."""
-    if isinstance(facts.noise, Pooled) and facts.noise.inputs is not None:
-        out.write(FILE, json.dumps({**_read_as(facts), "noise": facts.noise.model_dump(mode="json")}).encode())
+    if pooled_over(facts.noise) is not None:
+        told = facts.model_dump(mode="json", include={"noise"})
+        out.write(FILE, json.dumps({**_read_as(facts), **told}).encode())
 
 
 def advice(facts: Facts, entries: Sequence[InputPlan]) -> str:
     """What to say where inputs are too small, or too few, to show their noise; empty where nothing is to be said."""
-    small, pooled = [entry.shows_little for entry in entries], getattr(facts.noise, "inputs", None)
+    small, pooled = [entry.shows_little for entry in entries], pooled_over(facts.noise)
     if pooled is not None and pooled < FEWEST and all(small):
         return (
             f"The noise of the collection was found in {pooled} small inputs, and is kept so. Once there are more "
             f"remove {FILE} beside the images: it is then found anew, and --overwrite restores all with it."
         )
-    if "estimate" not in (facts.noise, getattr(facts.noise, "looks", None)) or sum(small) < max(FEWEST, len(small) / 2):
+    if not is_found(facts.noise, "estimate") or sum(small) < max(FEWEST, len(small) / 2):
         return ""
     return (
         f"{sum(small)} of {len(small)} inputs have less than {SMALL**0.5:.0f} x {SMALL**0.5:.0f} pixels, which show "

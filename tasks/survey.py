@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.catalog.facts import Facts
 from tasks.catalog.inputs import InputRef
-from tasks.catalog.noise import AffineNoise, SpeckleNoise
+from tasks.catalog.noise import AffineNoise, SpeckleNoise, is_found, pooled_over
 from tasks.errors import InputError
 from tasks.measured import Valid
 from tasks.noise_seen import noise_seen, noise_shown, speckle_seen
@@ -115,9 +115,9 @@ def _range(raw: NDArray[np.float32], valid: Valid, percentiles: tuple[float, flo
 
 def _source(facts: Facts) -> str:
     """Where the noise of a survey comes from."""
-    if getattr(facts.noise, "inputs", None):
+    if pooled_over(facts.noise) is not None:
         return "pooled"
-    return "estimate" if facts.noise == "estimate" or getattr(facts.noise, "looks", None) == "estimate" else "catalogue"
+    return "estimate" if is_found(facts.noise, "estimate") else "catalogue"
 
 
 def _noises(raw: NDArray[np.float32], valid: Valid, facts: Facts) -> Iterator[ChannelNoise]:

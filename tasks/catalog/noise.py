@@ -133,3 +133,13 @@ KINDS: dict[str, type[Fact]] = {
     "speckle": SpeckleNoise,
     "none": KnownNone,
 }
+
+
+def is_found(noise: Noise, how: str) -> bool:
+    """Whether noise, or the looks of speckle, are to be found by estimate (in each input), or pooled."""
+    return how in (noise, noise.looks if isinstance(noise, SpeckleNoise) else None)
+
+
+def pooled_over(noise: Noise) -> int | None:
+    """In how many inputs together it was found; None: it was told, or is yet to be found."""
+    return noise.inputs if isinstance(noise, AffineNoise | SpeckleNoise) else None

@@ -11,7 +11,7 @@ from benchmarks import chips
 def test_each_chip_has_its_reference(shared_data: Path, tmp_path: Path) -> None:
     assert shared_data.exists()
     entries = yaml.safe_load(chips.catalogue(tmp_path).read_text())["collections"]
-    assert set(entries) == {"grey_found", "grey_told", "bands_found", "bands_told"}
+    assert set(entries) == {f"{kind}_{how}" for kind in ("grey", "bands") for how in ("found", "pooled", "told")}
     for kind, (_, side, _, photons) in chips.KINDS.items():
         noisy, clean = (sorted((tmp_path / kind / what).iterdir()) for what in ("noisy", "clean"))
         assert [file.name for file in noisy] == [file.name for file in clean] != []

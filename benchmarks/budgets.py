@@ -1,6 +1,6 @@
 """Does a larger budget do harm? Methods that learn from the input alone, with their steps and with four times as many.
 
-    python -m benchmarks.budgets [--only METHOD ...] [--pictures NAME ...] [--keep FILE]
+    python -m benchmarks.budgets [--only METHOD ...] [--pictures NAME ...] [--whole] [--keep FILE]
     python -m benchmarks.budgets --write FILE
 
 Centres of 128 x 128 of Set12, Gaussian noise of sigma 25 as everywhere (benchmarks.from_scratch), one tile at a time,
@@ -74,6 +74,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     ask.add_argument("--only", nargs="*", default=[], help="names of methods")
     ask.add_argument("--pictures", nargs="*", default=["01", "05"])
+    ask.add_argument("--whole", action="store_true", help="pictures of 256 x 256 instead of centres of 128 x 128")
     ask.add_argument("--keep", type=Path, help="file to which a line of JSON is added for each method and picture")
     ask.add_argument("--write", type=Path, help="the table of such a file")
     given = ask.parse_args()
@@ -82,7 +83,7 @@ def main() -> None:
         write([json.loads(line) for line in given.write.read_text().splitlines()], keep=True)
         return
     lines = []
-    for case in cases("grey128", None, [25.0]):
+    for case in cases("grey256" if given.whole else "grey128", None, [25.0]):
         for label, method in contestants(given.only).items() if case.picture in given.pictures else ():
             usual, more = (measured(case, replace(method, steps=times * method.steps)) for times in (1, TIMES))
             line = {"label": label, "picture": case.picture, "budget": method.steps, "usual": usual, "more": more}

@@ -89,6 +89,15 @@ class Fitted(Method):
         """How estimates along the fit are averaged; None: a tile gets one of them, the last or the best."""
         return None
 
+    @property
+    def weight_average(self) -> float:
+        """What the exponential mean of the weights keeps of itself at each step; its networks make the estimates.
+
+        0: the weights of the last step do. Where the rate does not fall these wander from step to step, and their mean
+        does not (Polyak and Juditsky, SIAM J. Control Optim. 1992).
+        """
+        return 0.0
+
     def from_scratch(self) -> "Fitted | None":
         """What restores a tile that a learned start does not suit, from random weights; None: the start is kept."""
         return None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from il_models.average import Average
 from il_models.draw import Draw
-from il_models.fitting.held_out import Discrepancy
+from il_models.fitting.residual import Discrepancy
 from il_models.metrics import mean
 from il_models.nets import Nets
 from il_models.priors import HourglassPrior, averaging, misfit, total_variation

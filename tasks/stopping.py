@@ -10,6 +10,7 @@ from il_models.fitting import (
     FirstOf,
     HeldOut,
     MovingVariance,
+    Outgrown,
     Plateau,
     RiskMinimum,
     Stopper,
@@ -119,6 +120,19 @@ class StopAtDiscrepancy(_Choice):
         return Discrepancy(self.factor, self.interval, self.times)
 
 
+class StopWhenOutgrown(_Choice):
+    """Stop when the residual is larger than the noise: learned by heart."""
+
+    kind: Literal["outgrown"] = Field(description=KIND)
+    factor: float = Field(1.0, gt=0, description="Of the noise's standard deviation.")
+    first: int = Field(600, ge=0, description="Step before which nothing stops.")
+    interval: int = Field(100, gt=0, description=INTERVAL)
+
+    def made(self) -> Stopper:
+        """The stopper."""
+        return Outgrown(self.factor, self.interval, self.first)
+
+
 StopperChoice = Annotated[
     StopAtBudget
     | StopAtPlateau
@@ -126,7 +140,8 @@ StopperChoice = Annotated[
     | StopAtMovingVariance
     | StopAtHeldOutMinimum
     | StopAtRiskMinimum
-    | StopAtDiscrepancy,
+    | StopAtDiscrepancy
+    | StopWhenOutgrown,
     Field(discriminator="kind"),
 ]
 

@@ -16,6 +16,8 @@ from il_models.nets import Nets, seeded_networks
 from il_models.problem import Problem
 from il_models.stopper import Look, State, Stopper, take
 
+EARLY = 10  # steps, and times that what a mean of weights has behind it is as long as what it holds
+
 
 @dataclass
 class Running:
@@ -31,6 +33,7 @@ class Running:
     optimiser: torch.optim.Optimizer
     state: State
     best_step: Tensor
+    mean: dict[str, Tensor] | None = None  # of the weights along the fit, where it makes the estimates
     shown: Problem | None = None  # whose image is wanted in the end, if not problem's
     best_x: Tensor | None = None
     moments: Moments = field(default_factory=dict)
@@ -57,7 +60,13 @@ class Running:
             optimiser=method.optimiser(_moved(nets)),
             state=stopper.start(problem),
             best_step=torch.zeros(problem.b, dtype=torch.int64, device=device),
+            mean=_copied(nets.weights) if method.weight_average else None,
         )
+
+    @property
+    def settled(self) -> Nets:
+        """The networks that make the estimates."""
+        return self.nets if self.mean is None else self.nets.replaced(self.mean)
 
     def advance(self, method: Fitted, step: int) -> Tensor:
         """One update of every tile; its loss before the update, shape (b,)."""
@@ -74,6 +83,7 @@ class Running:
         self.optimiser.step()
         with torch.no_grad():
             method.after_step(self.nets, self.draw, step - 1)
+            self._average(method, step)
             self.inputs = method.carried_on(self.nets, self.inputs, self.problem, self.draw, step - 1)
         return loss.detach()
 
@@ -121,7 +131,7 @@ class Running:
         if self.shown is not None:
             return None
         with torch.no_grad():
-            own = method.spread(self.nets, self.inputs, self.problem, self.draw)
+            own = method.spread(self.settled, self.inputs, self.problem, self.draw)
         return spread_of(self.moments) if own is None else own
 
     def curve(self, row: int) -> list[tuple[int, float]]:
@@ -144,6 +154,7 @@ class Running:
             optimiser=self._optimiser_of(_moved(nets), index),
             state=take(self.state, index),
             best_step=self.best_step[index],
+            mean=None if self.mean is None else take(self.mean, index),
             shown=None if self.shown is None else self.shown.take(index),
             best_x=None if self.best_x is None else self.best_x[index],
             moments=take(self.moments, index),
@@ -154,7 +165,13 @@ class Running:
 
     def _estimate(self, method: Fitted) -> Tensor:
         with torch.no_grad():
-            return method.estimate(self.nets, self.inputs, self.problem, self.draw)
+            return method.estimate(self.settled, self.inputs, self.problem, self.draw)
+
+    def _average(self, method: Fitted, step: int) -> None:
+        """Moves the mean of the weights; at first it holds the last tenth of the steps."""
+        if self.mean is not None:
+            share = 1 - min(method.weight_average, step / (step + EARLY))
+            torch._foreach_lerp_(list(self.mean.values()), [self.nets.weights[name] for name in self.mean], share)
 
     def _probed(self, method: Fitted) -> Callable[[Tensor], Tensor]:
         return lambda y: self._again(method, replace(self.problem, y=y))
@@ -162,7 +179,7 @@ class Running:
     def _again(self, method: Fitted, problem: Problem) -> Tensor:
         draw = Draw(problem.seeds)
         with torch.no_grad():
-            return method.estimate(self.nets, method.prepare(problem, draw), problem, draw)
+            return method.estimate(self.settled, method.prepare(problem, draw), problem, draw)
 
     def _optimiser_of(self, leaves: list[Tensor], index: Tensor) -> torch.optim.Optimizer:
         group = self.optimiser.param_groups[0]
@@ -182,6 +199,10 @@ def _tunable(nets: Nets, method: Fitted) -> Nets:
     for name, weight in nets.weights.items():
         weight.requires_grad_(method.is_tuned(name))
     return nets
+
+
+def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in weights.items()}
 
 
 def _moved(nets: Nets) -> list[Tensor]:

@@ -135,7 +135,7 @@ class _Kept:
         """Keep the ended tiles' estimates, weights and records."""
         estimate, finite = _or_fallback(ended.best_estimate(method), self.x[ended.tiles], stop >= 0)
         self.x[ended.tiles] = estimate
-        for name, value in ended.nets.weights.items():
+        for name, value in ended.settled.weights.items():
             self.weights[name][ended.tiles] = value.detach()
         if (spread := ended.spread(method)) is not None:
             self.std = torch.full_like(self.x, torch.nan) if self.std is None else self.std

@@ -1,4 +1,4 @@
-"""Stoppers that hold an estimate against the measurement: pixels kept from the fit, risk, the level of the noise."""
+"""Stoppers that ask for the error of an estimate: at pixels that were kept from the fit, or by unbiased risk."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,8 @@ import torch
 from il_models.draw import Draw
 from il_models.fitting.lowest import Patient, undercut
 from il_models.metrics import mean
-from il_models.problem import Problem
 from il_models.risk import probed, sure
-from il_models.stopper import Decision, Look, State, Stopper
+from il_models.stopper import Decision, Look, State
 
 PROBE_SALT = 0x57095  # these probes are neither the draws of the fit nor those of its final risk
 
@@ -70,45 +69,3 @@ class RiskMinimum(Patient):
         before = state.get("risk", risk)
         risk = self.keep * before + (1 - self.keep) * risk
         return undercut({**state, "risk": risk}, look.step, risk, self.patience)
-
-
-@dataclass(frozen=True)
-class Discrepancy(Stopper):
-    """Stops when the residual is no larger than the noise: mean of ((A x - y) / sigma)^2 at most `factor` squared.
-
-    Morozov's discrepancy principle (1966). Needs the noise level. With `times` a tile goes on until it has taken so
-    many times the steps that this took: for a fit that is held back from the noise (total variation), and best later.
-    """
-
-    factor: float = 1.0
-    interval: int = 10
-    times: float = 1.0
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The residual has reached the noise."""
-        later = f", in steps {self.times:g} times as many" if self.times > 1 else ""
-        return (f"residual reached the noise{later}",)
-
-    @property
-    def every(self) -> int:
-        """Looked at every `interval` steps."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """The residual is the estimate's."""
-        return True
-
-    def start(self, problem: Problem) -> State:
-        """The step at which the residual reached the noise; 0 until then."""
-        return {"reached": torch.zeros(problem.b, device=problem.y.device)}
-
-    def decide(self, state: State, look: Look) -> Decision:
-        """Compares the residual with the noise; the last step is the best."""
-        seen = look.problem.A(look.estimate)
-        residual = mean(((seen - look.problem.y) / look.problem.noise.sigma(seen)) ** 2, look.problem.mask)
-        now = (state["reached"] == 0) & (residual <= self.factor**2)
-        reached = torch.where(now, torch.full_like(state["reached"], look.step), state["reached"])
-        stop = ((reached > 0) & (look.step >= self.times * reached)).long()
-        return Decision({"reached": reached}, stop, torch.ones_like(stop, dtype=torch.bool))

@@ -9,9 +9,12 @@ from torch import Tensor
 
 from il_models.average import Average
 from il_models.draw import Draw
+from il_models.metrics import mean
 from il_models.nets import Nets
 from il_models.priors import HourglassPrior, misfit
 from il_models.problem import Problem
+
+SHORE = 0.1  # of the level: above and below it the fit slows down
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class DeepImagePriorSgld(HourglassPrior):
     rate: float = 0.01
     noise: float = 2.0  # standard deviation of what is added to the weights, in units of the rate
     decay: float = 5e-8  # of the weights
+    flood: float = 1.0  # times sigma^2: level below which the misfit is climbed; paper: 0
     burn_in: float = 0.35  # share of the steps; 7000 of 20,000
     every: int = 50  # steps between two samples
     withheld: float = 0.02  # paper: 0; share of the pixels kept from the fit, by which its risk is known
@@ -51,9 +55,12 @@ class DeepImagePriorSgld(HourglassPrior):
         return torch.optim.Adam(weights, lr=self.rate, weight_decay=self.decay)
 
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
-        """Mean squared misfit."""
+        """Mean squared misfit; times a factor between 1 and -1 that changes its sign at the level of the flood."""
         del step
-        return misfit(problem, self.shaken(nets, inputs, draw))
+        found = misfit(problem, self.shaken(nets, inputs, draw))
+        level = self.flood * mean(problem.noise.nominal(problem.y) ** 2, problem.mask)
+        height = found.detach() / level.clamp(min=torch.finfo(level.dtype).tiny) - 1
+        return (height / SHORE).clamp(-1, 1) * found
 
     def after_step(self, nets: Nets, draw: Draw, step: int) -> None:
         """Noise on the weights of the convolutions, not on offsets and normalisations."""

@@ -8,9 +8,10 @@ from contracts.toys import toy
 
 from il_models.draw import Draw
 from il_models.fitting import fit
-from il_models.methods.dip_sgld import DeepImagePriorSgld
+from il_models.methods.dip_sgld import SHORE, DeepImagePriorSgld
 from il_models.metrics import mse
 from il_models.nets import Nets, seeded_networks
+from il_models.noise import Noise
 from il_models.problem import Problem
 
 TINY = DeepImagePriorSgld(widths=(8, 16), code=4, jitter=0.01, steps=150, every=5, withheld=0.0)
@@ -61,6 +62,37 @@ def test_the_mean_of_the_samples_and_their_spread() -> None:
     assert done.std.shape == done.x.shape
     assert bool((done.std > 0).all())
     assert 0.005 < float(done.std.mean()) < 0.3
+
+
+def test_a_misfit_below_the_noise_is_climbed() -> None:
+    """The loss turns its sign at the level of the flood, and where the noise is not known there is none."""
+    _, problem = toy(2, side=32)
+    level = float((problem.noise.nominal(problem.y) ** 2).mean())
+
+    def loss(flood: float, some: Problem = problem) -> float:
+        draw = Draw(some.seeds)
+        inputs = TINY.prepare(some, draw)
+        return float(replace(TINY, flood=flood).loss(nets_of(some), inputs, some, draw, 0)[0].detach())
+
+    plain = loss(0.0)
+    at = plain / level  # where the level would be that of the misfit
+    assert loss(1.05 * at) == pytest.approx(plain * (1 / 1.05 - 1) / SHORE, rel=1e-3)
+    assert loss(2 * at) == pytest.approx(-plain)
+    assert loss(0.5 * at) == pytest.approx(plain)
+    assert loss(1e6, replace(problem, noise=Noise(*(torch.zeros(2, n) for n in (1, 1, 2))))) > 0  # none is known
+
+
+def test_samples_do_not_sink_into_the_noise() -> None:
+    """Without the flood a quiet sampler does."""
+    _, problem = toy(2, side=32)
+    quiet = replace(TINY, noise=0.0, steps=400)
+    ratio = [
+        mse(fit(problem, replace(quiet, flood=flood)).x, problem.y, problem.mask)
+        / (problem.noise.nominal(problem.y) ** 2).mean()
+        for flood in (1.0, 0.0)
+    ]
+    assert bool((ratio[0] > 0.8).all())
+    assert bool((ratio[1] < 0.6).all())
 
 
 def test_there_is_no_network_for_a_whole_input() -> None:

@@ -271,6 +271,11 @@ class Walk(Level):
     own_stopper: Stopper | None = None
     share: float = 0.0
     jump: float = 0.0
+    keep: float = 0.0
+
+    @property
+    def weight_average(self) -> float:
+        return self.keep
 
     @property
     def average(self) -> Average | None:
@@ -313,6 +318,32 @@ def test_an_average_is_that_of_the_best_step() -> None:
     done = fit(problem, Walk(steps=90, averaged=Average(every=10)), stopper=stopper)
     assert done.records[0].best_step == 30
     assert torch.allclose(done.x, torch.stack([fit(problem, Walk(steps=k)).x for k in (10, 20, 30)]).mean(0), atol=1e-6)
+
+
+def test_the_mean_of_the_weights_makes_the_estimate() -> None:
+    """At first of the last tenth of the steps, later as long as is kept; and so do the networks that are returned."""
+    _, problem = toy(2)
+    mean, steps = torch.empty(0), 30
+    for step in range(1, steps + 1):
+        level = fit(problem, Walk(steps=step, jump=0.05)).x
+        share = 1 - min(0.7, step / (step + 10))
+        mean = level.lerp(level, 0) if not len(mean) else mean.lerp(level, share)
+        if step == 1:  # begins at the weights before the first step
+            mean = fit(problem, Walk(steps=1, rate=1e-30)).x.lerp(level, share)
+    done = fit(problem, Walk(steps=steps, jump=0.05, keep=0.7))
+    assert torch.allclose(done.x, mean, atol=1e-6)
+    assert done.nets is not None
+    assert torch.allclose(done.nets.weights["level"][:, 0], done.x[:, 0, 0, 0], atol=1e-6)
+    assert not torch.allclose(done.x, fit(problem, Walk(steps=steps, jump=0.05)).x, atol=1e-3)
+
+
+def test_retired_mates_do_not_disturb_a_mean_of_weights() -> None:
+    _, problem = toy(3)
+    method = Walk(steps=50, jump=0.05, keep=0.9)
+    together = fit(problem, method, stopper=StopsByTile([50, 10, 30]))
+    for tile, steps in enumerate((50, 10, 30)):
+        alone = fit(problem.take(torch.tensor([tile])), method, stopper=StopsByTile([steps]))
+        assert torch.equal(alone.x[0], together.x[tile])
 
 
 def test_retired_mates_do_not_disturb_an_average() -> None:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from il_models.degradations import Identity
 from il_models.draw import Draw
-from il_models.fitting import Status, fit
-from il_models.methods.r2r import RecorruptedToRecorrupted, recorrupted
+from il_models.fitting import Outgrown, Status, fit
+from il_models.methods.r2r import LOOK, RecorruptedToRecorrupted, recorrupted
 from il_models.metrics import mse
 from il_models.nets import Nets, seeded_networks
 from il_models.noise import Noise
@@ -144,6 +144,21 @@ def test_own_steps_and_inputs() -> None:
     assert paper.own_steps(50).rate_at(0) == paper.own_rate
     assert paper.own_steps(50) == replace(paper, steps=50, rate=paper.own_rate)
     assert paper.on_input() == replace(paper, passes=0)
+
+
+def test_the_fast_preset_ends_where_its_residual_outgrows_the_noise() -> None:
+    """Its way does not depend on the steps that are allowed: one that stopped is the same with twice as many."""
+    fast = RecorruptedToRecorrupted(**{**RecorruptedToRecorrupted.presets["fast"], "width": 8, "views": 1})
+    assert fast.stopper == Outgrown(1.0, LOOK)
+    assert fast.weight_average == 0.99
+    for other in (fast.on_input(), fast.own_steps(20), RecorruptedToRecorrupted()):
+        assert isinstance(other, RecorruptedToRecorrupted)
+        assert (other.stopper, other.weight_average) == (None, 0.0)
+    _, problem = toy(2, side=16)
+    soon = Outgrown(0.1, 10, first=20)
+    short, long = (fit(problem, replace(fast, steps=steps), stopper=soon) for steps in (60, 120))
+    assert {record.reason for record in short.records} == {"residual beyond the noise"}
+    assert torch.equal(short.x, long.x)
 
 
 def test_a_wrong_level_shows() -> None:

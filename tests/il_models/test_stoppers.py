@@ -1,5 +1,6 @@
 """Every stopper keeps the contract, and stops where its paper says."""
 
+from dataclasses import replace
 from inspect import isabstract
 
 import pytest
@@ -8,19 +9,24 @@ from contracts.stopper import StopperContract, look_at
 from contracts.toys import SIGMA, toy
 from torch import Tensor
 
+from il_models.draw import Draw
 from il_models.fitting import (
     Budget,
     Discrepancy,
     FirstOf,
     HeldOut,
     MovingVariance,
+    Outgrown,
     Plateau,
     RiskMinimum,
     Stopper,
     VarianceMinimum,
 )
 from il_models.fitting.closest import Closest
+from il_models.fitting.residual import over_noise
 from il_models.fitting.zero_crossing import ZeroCrossing
+from il_models.noise import Noise
+from il_models.problem import Problem
 
 KNOWN: dict[str, Stopper] = {
     "budget": Budget(50),
@@ -33,6 +39,7 @@ KNOWN: dict[str, Stopper] = {
     "closest": Closest(patience=30, interval=2),
     "discrepancy": Discrepancy(factor=0.9, interval=2),
     "discrepancy, later": Discrepancy(factor=0.9, interval=2, times=1.5),
+    "outgrown": Outgrown(factor=1.1, interval=2, first=40),
     "first of three": FirstOf((VarianceMinimum(window=8, patience=60), Plateau(40, 0.01, 10), Budget(120))),
     "first of a first": FirstOf((FirstOf((Plateau(40, 0.01, 20), Budget(100))), Budget(90))),
 }
@@ -140,6 +147,42 @@ def test_discrepancy_may_go_on_for_as_long_again() -> None:
         assert best.tolist() == [tile not in ended or ended[tile] == step for tile in range(2)]
     assert ended == {0: 20, 1: 50}
     assert stopper.reasons == ("residual reached the noise, in steps 2 times as many",)
+
+
+def test_outgrown_stops_when_the_residual_is_more_than_noise_and_not_before_its_first_step() -> None:
+    """From the measurement over the scene to one that has the noise the wrong way round."""
+    clean, problem = toy(2, side=64)
+    stopper = Outgrown(interval=1, first=5)
+    state, ended = stopper.start(problem), {}
+    for step in range(1, 30):
+        far = torch.tensor([(step - 0.5) / 20, 1.2 if step < 9 else 0.8]).reshape(2, 1, 1, 1)  # of the noise, taken out
+        state, stop, _ = stopper.update(state, look_at(problem, step, torch.zeros(2), problem.y - far * _noise(clean)))
+        ended |= {tile: step for tile in range(2) if stop[tile] and tile not in ended}
+    assert ended == {0: 21, 1: 5}
+    assert stopper.reasons == ("residual beyond the noise",)
+
+
+def test_a_pixel_without_noise_decides_nothing() -> None:
+    """Where there is no photon there is no noise, and a residual over it would be infinite."""
+    _, problem = toy(1, side=64)
+    y = problem.y.abs()
+    x = 0.5 * y
+    x[..., :8, :8] = 0.0
+    noise = Noise(torch.full((1, 1), 0.1), torch.zeros(1, 1), torch.zeros(1, 2))
+    some = replace(problem, y=y, noise=noise)
+    ratio = float(over_noise(look_at(some, 1, torch.zeros(1), x)))
+    assert ratio == pytest.approx(float(((y - x) ** 2).mean() / (0.1 * x).mean()), rel=1e-4)
+    told = [factor for factor in (0.9, 1.1) if int(_told(Discrepancy(factor * ratio**0.5, 1), some, x))]
+    assert told == [1.1]
+
+
+def _noise(clean: Tensor) -> Tensor:
+    signs = Draw(torch.arange(len(clean))).signs(*clean.shape[1:]).to(clean)
+    return SIGMA * signs
+
+
+def _told(stopper: Stopper, problem: Problem, x: Tensor) -> Tensor:
+    return stopper.update(stopper.start(problem), look_at(problem, 1, torch.zeros(1), x)).stop
 
 
 def test_first_of_gives_the_first_reason() -> None:

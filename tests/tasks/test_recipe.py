@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from il_models.fitting import Discrepancy, FirstOf, Plateau
+from il_models.fitting import Discrepancy, FirstOf, Outgrown, Plateau
 from tasks.errors import RequestError
 from tasks.recipe import known_recipes, load_recipe
 from tasks.registry.loading import load_start
@@ -72,6 +72,11 @@ def test_a_discrepancy_may_be_left_behind() -> None:
     assert later.stopping() == Discrepancy(times=2.0)
     assert plain.told()["stopper"] == [{"kind": "discrepancy", "factor": 1.0, "interval": 10}]
     assert plain.digest(None) != later.digest(None)
+
+
+def test_any_method_may_be_stopped_where_its_residual_outgrows_the_noise() -> None:
+    recipe = load_recipe(None, {"method.name": "n2d", "scope": "tile", "stopper": [{"kind": "outgrown", "first": 50}]})
+    assert recipe.stopping() == Outgrown(1.0, 100, 50)
 
 
 def test_networks_are_shared_where_they_can_be() -> None:

@@ -69,14 +69,16 @@ class Discrepancy(_Residual):
 
 @dataclass(frozen=True)
 class Outgrown(_Residual):
-    """Stops when the residual is larger than the noise, at the first look from step `first` on that finds it so.
+    """Stops when the residual is larger than the noise: mean of (A x - y)^2 more than (`factor` sigma)^2.
 
     For networks that read the measurement and begin at it, with no residual. What is left over by the best estimate,
     E[x | y], has the variance sigma^2 - MSE, for its error has nothing to do with it; a residual beyond the noise is
-    error that was learned by heart. Before step `first` it may be structure that the network has not learned yet.
+    error that was learned by heart, or structure that is not learned yet. That takes steps, and the more the larger
+    the tile: nothing stops before step `first` + `per_pixel` times the measured pixels.
     """
 
     first: int = 600
+    per_pixel: float = 0.0
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -85,5 +87,6 @@ class Outgrown(_Residual):
 
     def decide(self, state: State, look: Look) -> Decision:
         """Compares the residual with the noise; the last step is the best."""
-        beyond = (over_noise(look) > self.factor**2) & (look.step >= self.first)
+        known = look.step >= self.first + self.per_pixel * look.problem.mask.flatten(1).sum(1)
+        beyond = known & (over_noise(look) > self.factor**2)
         return Decision(state, beyond.long(), torch.ones_like(beyond))

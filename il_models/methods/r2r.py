@@ -21,6 +21,7 @@ from il_models.views import mean_over_views
 
 NO_NOISE = 1e-5  # of the input's range: what is less noisy than this is left as it is
 SMOOTH = 9  # side of the box whose mean the level is taken at: its noise must not depend on the pixel's own
+SEEN = 37  # times that a fit must have seen each pixel before its residual can tell that it knows it by heart
 LOOK = 100  # steps between two looks at the residual; of 8 views of 256 x 256 pixels one costs as much as 80 steps
 ESTIMATE = 2**40  # place in the random streams from which estimates draw, whatever a fit drew before
 
@@ -35,9 +36,10 @@ class RecorruptedToRecorrupted(OnCrops):
     sigma is that of the problem's noise. Where it is not positive (NO_NOISE of the range) the measurement is returned;
     where it is too low noise is kept, where it is too high the image is blurred.
 
-    A network of one input learns its noise by heart, if its fit is long: from 128 x 128 pixels at sigma 25 in some 800
-    steps. Its residual tells, which grows beyond the noise, and that of `fast` ends there. Its rate does not fall, so
-    that its way does not depend on how many steps are allowed; the mean of the weights along it makes the image.
+    A network of one input learns its noise by heart, if its fit is long: that of `fast` from 128 x 128 pixels in some
+    800 steps, from 256 x 256 in thousands. Its residual tells, which grows beyond the noise, and it ends there. Its rate
+    does not fall, so that its way does not depend on how many steps are allowed; the mean of the weights along it makes
+    the image.
     """
 
     name: ClassVar[str] = "r2r"
@@ -46,7 +48,7 @@ class RecorruptedToRecorrupted(OnCrops):
     assumes_white_noise: ClassVar[bool] = True
     needs_noise_level: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"steps": 2000, "rate": 2e-3, "squares": 0.95, "decay": "none", "keep": 0.99, "beyond": 1.0,
+        "fast": {"steps": 2500, "rate": 2e-3, "squares": 0.95, "decay": "none", "keep": 0.99, "beyond": 1.0,
                  "width": 32, "depth": 4, "crop": 32, "passes": 0, "views": 8}
     }  # fmt: skip
 
@@ -74,7 +76,8 @@ class RecorruptedToRecorrupted(OnCrops):
     @property
     def stopper(self) -> Stopper | None:
         """Where the residual has grown beyond the noise."""
-        return Outgrown(self.beyond, LOOK) if self.beyond else None
+        first, per_pixel = (0, SEEN / self.crop**2) if self.crop else (SEEN, 0.0)
+        return Outgrown(self.beyond, LOOK, first, per_pixel) if self.beyond else None
 
     def work(self, pixels: int, channels: int) -> float:
         """Forward and backward on the crop per step; at each look one forward pass for each view of each pass."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from il_models.degradations import Identity
 from il_models.draw import Draw
 from il_models.fitting import Outgrown, Status, fit
-from il_models.methods.r2r import LOOK, RecorruptedToRecorrupted, recorrupted
+from il_models.methods.r2r import LOOK, SEEN, RecorruptedToRecorrupted, recorrupted
 from il_models.metrics import mse
 from il_models.nets import Nets, seeded_networks
 from il_models.noise import Noise
@@ -149,7 +149,8 @@ def test_own_steps_and_inputs() -> None:
 def test_the_fast_preset_ends_where_its_residual_outgrows_the_noise() -> None:
     """Its way does not depend on the steps that are allowed: one that stopped is the same with twice as many."""
     fast = RecorruptedToRecorrupted(**{**RecorruptedToRecorrupted.presets["fast"], "width": 8, "views": 1})
-    assert fast.stopper == Outgrown(1.0, LOOK)
+    assert fast.stopper == Outgrown(1.0, LOOK, 0, SEEN / 32**2)
+    assert replace(fast, crop=0).stopper == Outgrown(1.0, LOOK, SEEN)
     assert fast.weight_average == 0.99
     for other in (fast.on_input(), fast.own_steps(20), RecorruptedToRecorrupted()):
         assert isinstance(other, RecorruptedToRecorrupted)

@@ -162,6 +162,18 @@ def test_outgrown_stops_when_the_residual_is_more_than_noise_and_not_before_its_
     assert stopper.reasons == ("residual beyond the noise",)
 
 
+def test_a_large_tile_takes_longer_to_learn_by_heart() -> None:
+    clean, problem = toy(2, side=64)
+    half = problem.mask.clone()
+    half[1, :, :32] = False
+    some, stopper = replace(problem, mask=half), Outgrown(interval=10, first=20, per_pixel=0.01)
+    state, ended = stopper.start(some), {}
+    for step in range(10, 100, 10):
+        state, stop, _ = stopper.update(state, look_at(some, step, torch.zeros(2), problem.y - 1.5 * _noise(clean)))
+        ended |= {tile: step for tile in range(2) if stop[tile] and tile not in ended}
+    assert ended == {0: 70, 1: 50}  # 20 + 0.01 * 4096 and 20 + 0.01 * 2048
+
+
 def test_a_pixel_without_noise_decides_nothing() -> None:
     """Where there is no photon there is no noise, and a residual over it would be infinite."""
     _, problem = toy(1, side=64)

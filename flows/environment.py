@@ -1,6 +1,9 @@
 """Settings that Prefect reads from the environment, to be made before it is imported. The user's own settings win."""
 
 import os
+from pathlib import Path
+
+from tasks.errors import RequestError
 
 SETTINGS = {
     "DO_NOT_TRACK": "1",  # usage events of the client
@@ -19,6 +22,20 @@ def where_prefect_is() -> str:
 
 
 def settle(quiet: bool = False) -> None:
-    """Make the settings where the user made none."""
+    """Make the settings where the user made none, and the folder of Prefect's database if it is not there.
+
+    Prefect makes no folder that it is told: its server waits for three minutes and says that it timed out.
+
+    Raises:
+        RequestError: PREFECT_HOME names a folder that cannot be made.
+    """
     for name, value in (SETTINGS | (QUIET if quiet else {})).items():
         os.environ.setdefault(name, value)
+    if home := os.environ.get("PREFECT_HOME"):
+        try:
+            Path(home).expanduser().mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError(
+                f"PREFECT_HOME is {home}, where Prefect keeps its database, and that folder cannot be made "
+                f"({error.strerror}); name one that can be written to."
+            ) from None

@@ -37,9 +37,9 @@ class RecorruptedToRecorrupted(OnCrops):
     where it is too low noise is kept, where it is too high the image is blurred.
 
     A network of one input learns its noise by heart, if its fit is long: that of `fast` from 128 x 128 pixels in some
-    800 steps, from 256 x 256 in thousands. Its residual tells, which grows beyond the noise, and it ends there. Its rate
-    does not fall, so that its way does not depend on how many steps are allowed; the mean of the weights along it makes
-    the image.
+    800 steps, from 256 x 256 in thousands. Its residual tells, for it grows beyond the noise, and there the fit ends.
+    Its rate does not fall, so that its way does not depend on how many steps are allowed; the mean of the weights along
+    it makes the image.
     """
 
     name: ClassVar[str] = "r2r"

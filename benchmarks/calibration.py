@@ -22,7 +22,7 @@ from il_models.method import Direct, Method
 from il_models.methods import known_methods
 from il_models.metrics import psnr
 from il_models.problem import Problem
-from il_models.risk import Estimate, best_share, mixture, sure
+from il_models.risk import Estimate, best_share, mixture, risk_beside
 from tasks.quality import control_of, estimate_of
 
 SIDE, CROPS = 128, 70
@@ -63,7 +63,9 @@ def crops() -> list[Tensor]:
     return found[:: max(1, len(found) // CROPS)][:CROPS]
 
 
-COUNTS = {"nlm": CROPS, "dct": CROPS, "zs_n2n": 24, "r2r": 8, "pixel2pixel": 8, "deep_decoder": 5}  # crops of each
+COUNTS = {
+    "nlm": CROPS, "dct": CROPS, "zs_n2n": 24, "r2r": 24, "pixel2pixel": 8, "deep_decoder": 5, "drp": 24, "dip": 6,
+}  # crops of each  # fmt: skip
 
 
 def contestants() -> dict[str, tuple[Method, int]]:
@@ -73,23 +75,24 @@ def contestants() -> dict[str, tuple[Method, int]]:
 
 
 def believed(
-    method: str, way: str, sigma: float, tile: int, problem: Problem, own: Estimate, clean: Tensor
+    method: str, sigma: float, tile: int, problem: Problem, own: Estimate, control: Estimate, clean: Tensor
 ) -> Believed:
     """One estimate, by its risk and by the truth."""
-    told = -10 * float(torch.log10(sure(problem, own).clamp(min=1e-5)))
+    way = "SURE" if own.where is None else "withheld pixels, beside the control"
+    told = -10 * float(torch.log10(risk_beside(problem, own, control).clamp(min=1e-5)))
     return Believed(method, way, sigma, tile, float(psnr(own.x, clean, 1.0, problem.mask)), told)
 
 
 def findings(name: str, method: Method, tile: int, sigma: float, clean: Tensor) -> Iterator[Believed]:
     """A method on one tile, and mixed with the control."""
     problem = gaussian_problem(noisy(clean, sigma, 1000 * int(sigma) + tile), sigma, tile)
-    own = estimate_of(problem, fit(problem, method), method)
-    way = "SURE" if own.where is None else "withheld pixels"
-    yield believed(name, way, sigma, tile, problem, own, clean)
+    done = fit(problem, method)
+    own = estimate_of(problem, done, method)
     controls = [known_methods()[each]() for each in ("nlm", "dct") if each != name]
-    control = control_of(problem, [each for each in controls if isinstance(each, Direct)])
+    control = control_of(problem, [each for each in controls if isinstance(each, Direct)], done.unseen)
+    yield believed(name, sigma, tile, problem, own, control, clean)
     mixed = mixture(own, control, best_share(problem, own, control))
-    yield believed(f"{name}, mixed", way, sigma, tile, problem, mixed, clean)
+    yield believed(f"{name}, mixed", sigma, tile, problem, mixed, control, clean)
 
 
 def rows(found: Sequence[Believed]) -> list[list[object]]:

@@ -59,7 +59,8 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     (
         "risk",
         pa.float64(),
-        "estimated mean squared error (SURE, or at withheld pixels) over the noise variance; 1 is as bad as the input",
+        "estimated mean squared error (SURE, or at withheld pixels beside the control) over the noise variance; 1 is "
+        "as bad as the input",
     ),
     (
         "risk_psnr",
@@ -71,7 +72,8 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     (
         "skill",
         pa.float64(),
-        "10 log10(control_risk / risk), dB, risks below 0.03 counting as 0.03: above 0 the method beats the control",
+        "10 log10(control_risk / risk), dB; of their gap what is beyond two standard errors counts, and risks below "
+        "0.03 count as 0.03: above 0 the method beats the control",
     ),
     (
         "spread",

@@ -12,14 +12,27 @@ from il_models.degradations import Downsample, Guided, Subsample
 from il_models.displacement import displacement
 from il_models.draw import Draw
 from il_models.fitting import Fit, fit
+from il_models.fitting.withholding import hiding
 from il_models.method import Direct, Fitted, Method
 from il_models.metrics import autocorrelation, mean, std
 from il_models.problem import Problem
-from il_models.risk import RESOLUTION, Estimate, best_share, held_out, mixture, probed, sure
+from il_models.risk import (
+    RESOLUTION,
+    Estimate,
+    best_share,
+    errors,
+    held_out,
+    mixture,
+    on_a_par,
+    probed,
+    risk_beside,
+    sure,
+)
 from tasks.problems import Intensity
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit
 SHIFT_SIDE = 96  # px of the middle of a measurement beside which the shift of an image is told
+CHANCE = 2.0  # standard errors of the gap between two risks that are chance
 VAGUE = 0.1  # as RESOLUTION, where the noise was found in few pixels (benchmarks/results/chips.md)
 LEAST_NOISE = 0.1  # of the nominal noise: without a photon stabilised noise vanishes, and nothing can be divided by it
 
@@ -40,7 +53,7 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
     residual = (problem.y - own.x) / nominal
     expected = mean((sigma / nominal) ** 2, seen.mask).sqrt().clamp(min=LEAST_NOISE)
     power = mean(sigma**2, seen.mask).clamp(min=1e-30)
-    risk = sure(seen, own) / power
+    risk = risk_beside(seen, own, control) / power
     columns = {
         "residual_ratio": std(residual, seen.mask) / expected,
         "residual_mean": mean(residual, seen.mask) / expected,
@@ -51,10 +64,29 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         columns["shift"] = _shift(problem, own.x)
     if control is not None:
         # at the same pixels, so that the noise of what is compared is the same
-        other = sure(replace(seen, mask=own.known(seen.mask)), control) / power
-        skill = 10 * torch.log10(other.clamp(min=RESOLUTION) / risk.clamp(min=RESOLUTION))
-        columns |= {"control_risk": other, "skill": skill}
+        same = seen if control.blind is not None else replace(seen, mask=own.known(seen.mask))
+        other = sure(same, control) / power
+        columns |= {"control_risk": other, "skill": skill(other, risk, CHANCE * _gap_error(seen, own, control) / power)}
     return rows_of(columns)
+
+
+def skill(control: Tensor, own: Tensor, chance: Tensor) -> Tensor:
+    """10 log10(control's risk / own) in dB, of which the gap between the two counts as far as it is beyond chance."""
+    gap = own - control
+    surely = control + gap.sign() * (gap.abs() - chance).clamp(min=0)
+    return 10 * torch.log10(control.clamp(min=RESOLUTION) / surely.clamp(min=RESOLUTION))
+
+
+def _gap_error(problem: Problem, own: Estimate, control: Estimate) -> Tensor:
+    """Standard error of the difference of two risks over the same pixels, in the units of problem.y squared, (b,).
+
+    Two good estimates err alike, and the noise that both are held against is the same, so that the difference of two
+    risks is far surer than each of them; but a few withheld pixels tell little.
+    """
+    mask = own.known(problem.mask)
+    own, control = on_a_par(own, control)
+    apart = errors(problem, own) - errors(problem, control)
+    return std(apart, mask) / (mask.flatten(1).sum(1).clamp(min=1) * problem.channels) ** 0.5
 
 
 def estimated_psnr(
@@ -64,6 +96,7 @@ def estimated_psnr(
     intensity: Intensity,
     peaks: Sequence[float],
     vague: Sequence[bool] | None = None,
+    control: Estimate | None = None,
 ) -> list[float | None]:
     """PSNR in dB that Stein's risk promises a tile in data units, where the peak is; None where A is undone.
 
@@ -74,12 +107,14 @@ def estimated_psnr(
     Args:
         problem, own, owned: as for `judge`. intensity: of the problem. peaks: per tile, in data units.
         vague: of which tiles the noise was found in few pixels, so that VAGUE takes the place of RESOLUTION.
+        control: beside which a restoration is judged that only withheld pixels tell of.
     """
     if own.image is not None:  # what a PSF took away is in no risk of the measurement
         return [None] * problem.b
     weight = intensity.steepness(own.x) ** 2
-    noise, mask = problem.noise.sigma(own.x) ** 2, own.known(problem.mask & owned)
-    error = mean(weight * ((problem.y - own.x) ** 2 - noise + 2 * own.slope), mask)
+    seen = replace(problem, mask=problem.mask & owned)
+    noise, mask = problem.noise.sigma(own.x) ** 2, own.known(seen.mask)
+    error = risk_beside(seen, own, control, weight)
     least = torch.tensor([VAGUE if each else RESOLUTION for each in vague or [False] * problem.b]).to(error)
     error = torch.maximum(error, least * mean(weight * noise, mask))
     level = torch.tensor(peaks, dtype=error.dtype, device=error.device)
@@ -122,12 +157,23 @@ def estimate_of(problem: Problem, done: Fit, method: Method) -> Estimate:
     return replace(found, image=image)
 
 
-def control_of(problem: Problem, controls: Sequence[Direct]) -> Estimate:
-    """The classical restoration of each tile: of several the mixture with the least risk, one after the other."""
-    first, *others = (estimate_of(problem, fit(problem, control), control) for control in controls)
+def control_of(problem: Problem, controls: Sequence[Direct], unseen: Tensor | None = None) -> Estimate:
+    """The classical restoration of each tile: of several the mixture with the least risk, one after the other.
+
+    unseen: pixels that were withheld from the fit beside which it is judged; what it makes without them is told too.
+    """
+    first, *others = (_classical(problem, control, unseen) for control in controls)
     for other in others:
         first = mixture(other, first, best_share(problem, other, first, usual=0.5))
     return first
+
+
+def _classical(problem: Problem, control: Direct, unseen: Tensor | None) -> Estimate:
+    found = estimate_of(problem, fit(problem, control), control)
+    if unseen is None:
+        return found
+    blind = fit(hiding(problem, unseen), control).x
+    return replace(found, blind=blind if problem.A.keeps_values else problem.A(blind))
 
 
 def _again(problem: Problem, done: Fit, method: Method) -> Tensor:

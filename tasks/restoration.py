@@ -124,7 +124,7 @@ def _fitted(tiles: list[Tile], starts: dict[str, Start], treatment: Treatment) -
     begin = begun_from(tiles, starts, treatment, problem)
     done = _fit(problem, treatment, begin)
     own, share = estimate_of(problem, done, treatment.method), torch.ones(len(tiles), device=treatment.device)
-    control = control_of(problem, treatment.controls) if treatment.controls else None
+    control = control_of(problem, treatment.controls, done.unseen) if treatment.controls else None
     fillings = fill_gaps(tiles, treatment.filling, treatment.device)
     told = foretold(problem, treatment.method, done.nets, treatment.controls)
     return _Batch(tiles, problem, intensity, done.records, own, control, share, fillings, done.std, told)
@@ -153,7 +153,7 @@ def _restored(
     owned = _owned(batch)
     judged = judge(batch.problem, batch.result, batch.control, owned)
     peaks, vague = map(list, zip(*((peak_of(tile), tile.entry.is_vague) for tile in batch.tiles), strict=True))
-    promised = estimated_psnr(batch.problem, batch.result, owned, batch.intensity, peaks, vague)
+    promised = estimated_psnr(batch.problem, batch.result, owned, batch.intensity, peaks, vague, batch.control)
     undone = sharpened_columns(batch.problem, batch.intensity, batch.result, owned)
     below = None if batch.foretold is None else batch.foretold.rows(batch.share)
     spreads = None if batch.std is None else spread_over_noise(batch.problem, batch.std, owned)

@@ -21,15 +21,17 @@ def withheld(method: Fitted, stopper: Stopper) -> float:
 
 
 def without(problem: Problem, share: float) -> tuple[Problem, Bool[Tensor, "b 1 *s"]]:
-    """The problem without a random share of its measured pixels, and which these are.
-
-    They leave the mask, and networks that read the measurement find the mean of the neighbours in their place.
-    """
+    """The problem without a random share of its measured pixels, and which these are."""
     if share <= 0:
         return problem, torch.zeros_like(problem.mask)
     unseen = Draw(problem.seeds ^ SALT).keep(share, *problem.mask.shape[1:]) & problem.mask
+    return hiding(problem, unseen), unseen
+
+
+def hiding(problem: Problem, unseen: Bool[Tensor, "b 1 *s"]) -> Problem:
+    """The problem without some pixels: they leave the mask, and in their place y is the mean of their neighbours."""
     mask = problem.mask & ~unseen
-    return replace(problem, y=torch.where(unseen, from_neighbours(problem.y, mask), problem.y), mask=mask), unseen
+    return replace(problem, y=torch.where(unseen, from_neighbours(problem.y, mask), problem.y), mask=mask)
 
 
 def from_neighbours(y: Float[Tensor, "b c h w"], mask: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b c h w"]:

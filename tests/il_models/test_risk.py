@@ -17,7 +17,7 @@ from il_models.metrics import mse
 from il_models.noise import Noise, inverse_stabilised
 from il_models.noise.few_photons import StabilisedNoise
 from il_models.problem import Problem
-from il_models.risk import USUAL_SHARE, Estimate, best_share, held_out, mixture, probed, sure
+from il_models.risk import USUAL_SHARE, Estimate, best_share, held_out, mixture, probed, risk_beside, sure
 
 
 def probes(problem: Problem) -> Draw:
@@ -132,6 +132,45 @@ def test_a_mixture_is_judged_where_both_are_known() -> None:
     back = mixture(other, one, 1 - share)
     assert torch.allclose(sure(problem, mixed), mse(mixed.x, clean, problem.mask), atol=0.1 * 0.1**2)
     assert torch.allclose(sure(problem, mixed), sure(problem, back))
+
+
+def beside(tiles: int, side: int = 64) -> tuple[Tensor, Problem, Estimate, Estimate]:
+    """A scene, its problem, an estimate that was made without 2 % of the pixels, and a control that knows them or not.
+
+    What both miss they miss by twice as much at these; besides, each has an error of its own, the control the larger.
+    """
+    clean, problem = toy(tiles, side=side)
+    unseen = Draw(problem.seeds + 3).keep(0.02, *problem.mask.shape[1:])
+    both, one, other = (0.03 * Draw(problem.seeds + salt).normal(1, side, side) for salt in (5, 7, 9))
+    hard = torch.where(unseen, 2.0, 1.0) * both
+    own = held_out(clean + hard + 0.6 * one, unseen)
+    x, blind = (clean + missed + 0.8 * other for missed in (both, hard))
+    return clean, problem, own, Estimate(x, torch.zeros_like(x), blind=blind)
+
+
+def test_beside_a_control_withheld_pixels_tell_the_risk_of_all() -> None:
+    """Alone they tell of themselves only, and with so few of them their noise is in it."""
+    clean, problem, own, control = beside(16)
+    true = mse(own.x, clean, problem.mask)
+    alone, paired = ((risk_beside(problem, own, each) - true) / 0.1**2 for each in (None, control))
+    assert torch.equal(risk_beside(problem, own, None), sure(problem, own))
+    assert float(paired.square().mean()) < 0.25 * float(alone.square().mean())
+    assert abs(float(paired.mean())) < 0.1
+    assert float(alone.mean()) > 0.15  # they are missed by twice as much
+    assert torch.allclose(risk_beside(problem, own, replace(control, blind=None)), sure(problem, own))
+
+
+def test_a_share_is_found_by_what_both_make_of_withheld_pixels() -> None:
+    clean, problem, own, control = beside(8, 128)
+    fair, unfair = best_share(problem, own, control), best_share(problem, own, replace(control, blind=None))
+    assert float(fair.mean()) > 0.45  # the estimate is the better one
+    assert float(fair.mean()) > float(unfair.mean()) + 0.1
+    mixed = mixture(own, control, fair)
+    errors = [float(mse(each.x, clean, problem.mask).mean()) for each in (mixed, own, control)]
+    assert errors[0] < min(errors[1:])
+    told = risk_beside(problem, mixed, control)
+    assert torch.allclose(told, mse(mixed.x, clean, problem.mask), atol=0.1 * 0.1**2)
+    assert torch.allclose(risk_beside(problem, mixture(own, control, torch.zeros(8)), control), sure(problem, control))
 
 
 def test_without_a_risk_nothing_is_mixed_in() -> None:

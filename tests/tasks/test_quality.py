@@ -8,14 +8,16 @@ import torch
 from contracts.toys import toy
 
 from il_models.degradations import Identity
+from il_models.draw import Draw
 from il_models.fitting import Fit
+from il_models.method import Direct
 from il_models.methods import known_methods
 from il_models.metrics import mse, psnr
 from il_models.noise import Affine, Anscombe, Logarithm, Noise
 from il_models.problem import Problem
-from il_models.risk import Estimate
+from il_models.risk import Estimate, held_out
 from tasks.problems import Intensity
-from tasks.quality import estimate_of, estimated_psnr, judge, spread_over_noise
+from tasks.quality import control_of, estimate_of, estimated_psnr, judge, skill, spread_over_noise
 from tasks.verdicts import verdict
 
 SEEDS = torch.zeros(2, dtype=torch.int64)
@@ -51,6 +53,42 @@ def test_withheld_pixels_judge_what_no_probe_can(withheld: bool) -> None:
         else:
             assert row["risk"] == pytest.approx(risk, abs=0.15)
             assert row["skill"] == pytest.approx(6.0, abs=3.0)
+
+
+def test_skill_is_what_is_beyond_chance() -> None:
+    """In dB; risks below 0.03 count as that."""
+    control = torch.tensor([0.20, 0.20, 0.20, 0.20, 0.01])
+    own = torch.tensor([0.40, 0.25, 0.10, 0.19, -0.10])
+    told = skill(control, own, torch.tensor([0.0, 0.06, 0.02, 0.02, 0.02]))
+    assert told.tolist() == pytest.approx([-3.01, 0.0, 10 * math.log10(0.20 / 0.12), 0.0, 0.0], abs=0.01)
+
+
+def test_a_few_withheld_pixels_do_not_make_a_tile_suspect() -> None:
+    """As good as its control, and judged at 1 % of the pixels beside it; a much worse one is found."""
+    clean, problem = toy(12, side=96)
+    unseen = Draw(problem.seeds + 1).keep(0.01, *problem.mask.shape[1:])
+    one, other = (0.04 * Draw(problem.seeds + salt).normal(1, 96, 96) for salt in (5, 7))
+    control = Estimate(clean + other, torch.zeros_like(clean), blind=clean + other)
+    alike, worse = (
+        [row["skill"] for row in judge(problem, held_out(clean + times * one, unseen), control, problem.mask)]
+        for times in (1.0, 3.0)
+    )
+    assert sum(value < -0.5 for value in alike) <= 1
+    assert sum(value < -0.5 for value in worse) == 12
+
+
+def test_what_a_control_makes_without_withheld_pixels_does_not_know_them() -> None:
+    _, problem = toy(2, side=64)
+    unseen = Draw(problem.seeds + 1).keep(0.02, *problem.mask.shape[1:])
+    nlm = known_methods()["nlm"]()
+    assert isinstance(nlm, Direct)
+    other = replace(problem, y=torch.where(unseen, problem.y + 5, problem.y))
+    found, spoiled = (control_of(each, [nlm], unseen) for each in (problem, other))
+    assert found.blind is not None
+    assert spoiled.blind is not None
+    assert torch.equal(found.blind, spoiled.blind)
+    assert float((found.x - spoiled.x).abs().max()) > 0.5
+    assert control_of(problem, [nlm]).blind is None
 
 
 def test_spread_is_told_in_units_of_the_noise() -> None:

@@ -3,9 +3,9 @@
     python -m benchmarks.budgets [--only METHOD ...] [--pictures NAME ...] [--whole] [--keep FILE]
     python -m benchmarks.budgets --write FILE
 
-Centres of 128 x 128 of Set12, Gaussian noise of sigma 25 as everywhere (benchmarks.from_scratch), one tile at a time,
-one thread. Settings are those of benchmarks/contestants.py, stoppers the methods' own; a schedule of the rate stretches
-with the steps. Wanted: at most 0.2 dB less with four times the budget.
+Set12, Gaussian noise of sigma 25 as everywhere (benchmarks.from_scratch), one tile at a time, one thread. Settings are
+those of benchmarks/contestants.py, stoppers the methods' own; a schedule of the rate stretches with the steps. Wanted:
+at most 0.2 dB less with four times the budget.
 """
 
 import argparse
@@ -29,6 +29,10 @@ from il_models.metrics import psnr
 
 TIMES = 4
 WANTED = 0.2  # dB
+PARTS = {
+    "grey128": "Centres of 128 x 128.",
+    "grey256": "Whole pictures of 256 x 256, the size of a tile in the pipeline.",
+}
 HEADS = ("method", "pictures", "steps", "taken", "PSNR", f"steps x {TIMES}", "taken", "PSNR", "change", "worst", "kept")
 
 
@@ -62,11 +66,17 @@ def row(label: str, some: Sequence[dict[str, Any]]) -> list[object]:
 
 
 def write(lines: Sequence[dict[str, Any]], keep: bool) -> None:
-    """The table."""
+    """The table of each size of tile."""
     about = " ".join((__doc__ or "").split("\n\n")[2].split())
-    labels = dict.fromkeys(line["label"] for line in lines)
-    rows = [row(label, [line for line in lines if line["label"] == label]) for label in labels]
-    write_table("budgets" if keep else "", "Four times the budget", [(about, HEADS, rows)])
+    tables = []
+    for part in (each for each in PARTS if any(line["part"] == each for line in lines)):
+        found = {
+            each.label: [line for line in lines if (line["part"], line["label"]) == (part, each.label)]
+            for each in CONTESTANTS
+        }
+        tables.append((f"{PARTS[part]} {about}", HEADS, [row(label, some) for label, some in found.items() if some]))
+        about = ""
+    write_table("budgets" if keep else "", "Four times the budget", tables)
 
 
 def main() -> None:
@@ -82,11 +92,12 @@ def main() -> None:
     if given.write:
         write([json.loads(line) for line in given.write.read_text().splitlines()], keep=True)
         return
-    lines = []
-    for case in cases("grey256" if given.whole else "grey128", None, [25.0]):
+    lines, part = [], "grey256" if given.whole else "grey128"
+    for case in cases(part, None, [25.0]):
         for label, method in contestants(given.only).items() if case.picture in given.pictures else ():
             usual, more = (measured(case, replace(method, steps=times * method.steps)) for times in (1, TIMES))
-            line = {"label": label, "picture": case.picture, "budget": method.steps, "usual": usual, "more": more}
+            place = {"part": part, "label": label, "picture": case.picture}
+            line = {**place, "budget": method.steps, "usual": usual, "more": more}
             lines.append(line)
             print(line, flush=True)
             if given.keep:

@@ -3,11 +3,11 @@
 from abc import ABC
 from dataclasses import dataclass
 
-from il_models.stopper import Stopper
+from il_models.stopper import Watching
 
 
 @dataclass(frozen=True)
-class Onlooker(Stopper, ABC):
+class Onlooker(Watching, ABC):
     """Sees the estimate every `interval` steps."""
 
     interval: int
@@ -16,13 +16,3 @@ class Onlooker(Stopper, ABC):
     def reasons(self) -> tuple[str, ...]:
         """It never stops."""
         return ()
-
-    @property
-    def every(self) -> int:
-        """Steps between two looks."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """It compares estimates with the truth."""
-        return True

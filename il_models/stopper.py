@@ -104,6 +104,22 @@ class Stopper(ABC):
         """What this step says, whatever was said before."""
 
 
+class Watching(Stopper, ABC):
+    """Looks at the estimate every `interval` steps, a field of its subclasses."""
+
+    interval: int
+
+    @property
+    def every(self) -> int:
+        """Looked at every `interval` steps."""
+        return self.interval
+
+    @property
+    def watches_estimate(self) -> bool:
+        """What it looks at is the estimate's."""
+        return True
+
+
 def take(state: State, index: Tensor) -> State:
     """The state of some of the tiles."""
     return {name: value[index] for name, value in state.items()}

@@ -7,25 +7,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from il_models.problem import Problem
-from il_models.stopper import Decision, State, Stopper
+from il_models.stopper import Decision, State, Watching
 
 
 @dataclass(frozen=True)
-class Patient(Stopper):
+class Patient(Watching):
     """Looks at the estimate every `interval` steps and stops when its figure found no new minimum for `patience`."""
 
     patience: int = 500
     interval: int = 10
-
-    @property
-    def every(self) -> int:
-        """Looked at every `interval` steps."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """The figure is one of estimates."""
-        return True
 
     def start(self, problem: Problem) -> State:
         """Lowest figure yet, and its step."""

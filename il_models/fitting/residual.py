@@ -8,7 +8,7 @@ from torch import Tensor
 
 from il_models.metrics import mean
 from il_models.problem import Problem
-from il_models.stopper import Decision, Look, State, Stopper
+from il_models.stopper import Decision, Look, State, Watching
 
 
 def over_noise(look: Look) -> Float[Tensor, " b"]:
@@ -22,21 +22,11 @@ def over_noise(look: Look) -> Float[Tensor, " b"]:
 
 
 @dataclass(frozen=True)
-class _Residual(Stopper):
+class _Residual(Watching):
     """factor: of the noise's standard deviation."""
 
     factor: float = 1.0
     interval: int = 10
-
-    @property
-    def every(self) -> int:
-        """Looked at every `interval` steps."""
-        return self.interval
-
-    @property
-    def watches_estimate(self) -> bool:
-        """The residual is the estimate's."""
-        return True
 
 
 @dataclass(frozen=True)

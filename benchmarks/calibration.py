@@ -23,7 +23,7 @@ from il_models.methods import known_methods
 from il_models.metrics import psnr
 from il_models.problem import Problem
 from il_models.risk import Estimate, best_share, mixture, risk_beside
-from tasks.quality import control_of, estimate_of
+from tasks.quality import CHANCE, control_of, estimate_of
 
 SIDE, CROPS = 128, 70
 SIGMAS = (15.0, 25.0, 50.0)
@@ -79,7 +79,7 @@ def believed(
 ) -> Believed:
     """One estimate, by its risk and by the truth."""
     way = "SURE" if own.where is None else "withheld pixels, beside the control"
-    told = -10 * float(torch.log10(risk_beside(problem, own, control).clamp(min=1e-5)))
+    told = -10 * float(torch.log10(risk_beside(problem, own, control, chance=CHANCE).clamp(min=1e-5)))
     return Believed(method, way, sigma, tile, float(psnr(own.x, clean, 1.0, problem.mask)), told)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from il_models.draw import Draw
-from il_models.metrics import mean
+from il_models.metrics import mean, std
 from il_models.noise import coloured
 from il_models.problem import Problem
 
@@ -115,8 +115,20 @@ def on_a_par(own: Estimate, control: Estimate) -> tuple[Estimate, Estimate]:
     return held_out(own.unaided, own.where), held_out(control.blind, own.where)
 
 
+def gap_error(problem: Problem, own: Estimate, control: Estimate, weight: Tensor | float = 1.0) -> Float[Tensor, " b"]:
+    """Standard error of the difference of two risks over the same pixels, in the units of problem.y squared.
+
+    Two good estimates err alike, and the noise that both are held against is the same, so that the difference of two
+    risks is far surer than each of them; but a few withheld pixels tell little.
+    """
+    mask = own.known(problem.mask)
+    one, other = on_a_par(own, control)
+    apart = weight * (errors(problem, one) - errors(problem, other))
+    return std(apart, mask) / (mask.flatten(1).sum(1).clamp(min=1) * problem.channels) ** 0.5
+
+
 def risk_beside(
-    problem: Problem, own: Estimate, control: Estimate | None, weight: Tensor | float = 1.0
+    problem: Problem, own: Estimate, control: Estimate | None, weight: Tensor | float = 1.0, chance: float = 0.0
 ) -> Float[Tensor, " b"]:
     """Mean squared error of an estimate, of which only withheld pixels may tell, beside a control that all tell of.
 
@@ -125,14 +137,18 @@ def risk_beside(
     is the control's over all pixels, and by how much more than it the estimate misses the withheld ones: the control is
     a control variate. Without one, or with slopes at all pixels, it is `sure`.
 
-    weight: of each pixel.
+    Args:
+        problem, own, control: estimates of b tiles.
+        weight: of each pixel.
+        chance: standard errors by which such an estimate must be better than the control before it counts as better.
     """
     mask = own.known(problem.mask)
     if control is None or control.blind is None or own.where is None:
         return mean(weight * errors(problem, own), mask)
     one, other = on_a_par(own, control)
     more = mean(weight * (errors(problem, one) - errors(problem, other)), mask)
-    return mean(weight * errors(problem, control), problem.mask) + more
+    unsure = (more + chance * gap_error(problem, own, control, weight)).clamp(max=0)
+    return mean(weight * errors(problem, control), problem.mask) + torch.where(more < 0, unsure, more)
 
 
 def best_share(

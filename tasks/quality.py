@@ -20,10 +20,9 @@ from il_models.risk import (
     RESOLUTION,
     Estimate,
     best_share,
-    errors,
+    gap_error,
     held_out,
     mixture,
-    on_a_par,
     probed,
     risk_beside,
     sure,
@@ -53,7 +52,7 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
     residual = (problem.y - own.x) / nominal
     expected = mean((sigma / nominal) ** 2, seen.mask).sqrt().clamp(min=LEAST_NOISE)
     power = mean(sigma**2, seen.mask).clamp(min=1e-30)
-    risk = risk_beside(seen, own, control) / power
+    risk = risk_beside(seen, own, control, chance=CHANCE) / power
     columns = {
         "residual_ratio": std(residual, seen.mask) / expected,
         "residual_mean": mean(residual, seen.mask) / expected,
@@ -66,7 +65,8 @@ def judge(problem: Problem, own: Estimate, control: Estimate | None, owned: Tens
         # at the same pixels, so that the noise of what is compared is the same
         same = seen if control.blind is not None else replace(seen, mask=own.known(seen.mask))
         other = sure(same, control) / power
-        columns |= {"control_risk": other, "skill": skill(other, risk, CHANCE * _gap_error(seen, own, control) / power)}
+        plain, chance = risk_beside(seen, own, control) / power, CHANCE * gap_error(seen, own, control) / power
+        columns |= {"control_risk": other, "skill": skill(other, plain, chance)}
     return rows_of(columns)
 
 
@@ -75,18 +75,6 @@ def skill(control: Tensor, own: Tensor, chance: Tensor) -> Tensor:
     gap = own - control
     surely = control + gap.sign() * (gap.abs() - chance).clamp(min=0)
     return 10 * torch.log10(control.clamp(min=RESOLUTION) / surely.clamp(min=RESOLUTION))
-
-
-def _gap_error(problem: Problem, own: Estimate, control: Estimate) -> Tensor:
-    """Standard error of the difference of two risks over the same pixels, in the units of problem.y squared, (b,).
-
-    Two good estimates err alike, and the noise that both are held against is the same, so that the difference of two
-    risks is far surer than each of them; but a few withheld pixels tell little.
-    """
-    mask = own.known(problem.mask)
-    own, control = on_a_par(own, control)
-    apart = errors(problem, own) - errors(problem, control)
-    return std(apart, mask) / (mask.flatten(1).sum(1).clamp(min=1) * problem.channels) ** 0.5
 
 
 def estimated_psnr(
@@ -114,7 +102,7 @@ def estimated_psnr(
     weight = intensity.steepness(own.x) ** 2
     seen = replace(problem, mask=problem.mask & owned)
     noise, mask = problem.noise.sigma(own.x) ** 2, own.known(seen.mask)
-    error = risk_beside(seen, own, control, weight)
+    error = risk_beside(seen, own, control, weight, CHANCE)
     least = torch.tensor([VAGUE if each else RESOLUTION for each in vague or [False] * problem.b]).to(error)
     error = torch.maximum(error, least * mean(weight * noise, mask))
     level = torch.tensor(peaks, dtype=error.dtype, device=error.device)

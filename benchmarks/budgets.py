@@ -29,10 +29,7 @@ from il_models.metrics import psnr
 
 TIMES = 4
 WANTED = 0.2  # dB
-PARTS = {
-    "grey128": "Centres of 128 x 128.",
-    "grey256": "Whole pictures of 256 x 256, the size of a tile in the pipeline.",
-}
+PARTS = {"grey128": "Centres of 128 x 128.", "grey256": "Whole pictures of 256 x 256."}
 HEADS = ("method", "pictures", "steps", "taken", "PSNR", f"steps x {TIMES}", "taken", "PSNR", "change", "worst", "kept")
 
 

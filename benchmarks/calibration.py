@@ -17,12 +17,14 @@ from torch import Tensor
 
 from benchmarks.images import classic, gaussian_problem, noisy
 from benchmarks.table import write_table
+from il_models.beside import risk_beside
 from il_models.fitting import fit
 from il_models.method import Direct, Method
 from il_models.methods import known_methods
 from il_models.metrics import psnr
+from il_models.mixing import best_share, mixture
 from il_models.problem import Problem
-from il_models.risk import Estimate, best_share, mixture, risk_beside
+from il_models.risk import Estimate
 from tasks.quality import CHANCE, control_of, estimate_of
 
 SIDE, CROPS = 128, 70

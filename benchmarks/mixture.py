@@ -24,10 +24,10 @@ from il_models.methods.nlm import NonLocalMeans
 from il_models.methods.r2r import RecorruptedToRecorrupted
 from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import affine_match, psnr
+from il_models.mixing import best_share, mixture
 from il_models.nets import Nets
 from il_models.noise import inverse_stabilised
 from il_models.problem import Problem
-from il_models.risk import best_share, mixture
 from tasks.quality import control_of, estimate_of
 
 SIDE = 256

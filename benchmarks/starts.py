@@ -37,11 +37,12 @@ from il_models.methods.pretrained import Pretrained
 from il_models.methods.sure_tuning import SureTuning
 from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import affine_match, psnr
+from il_models.mixing import mixture
 from il_models.nets import Nets
 from il_models.networks.denoiser import MULTIPLE
 from il_models.noise import inverse_stabilised
 from il_models.problem import Problem
-from il_models.risk import Estimate, mixture
+from il_models.risk import Estimate
 from tasks.adaptation import begun_at, climb, fit_from
 from tasks.grids import grid_for
 from tasks.mixing import share_of

@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from il_models.fitting import FitRecord, Status
+from il_models.mixing import STARTED_SHARE, USUAL_SHARE, best_share
 from il_models.problem import Problem
-from il_models.risk import STARTED_SHARE, USUAL_SHARE, Estimate, best_share
+from il_models.risk import Estimate
 
 FAILED = (Status.DIVERGED, Status.OUT_OF_MEMORY)
 

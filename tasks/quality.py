@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from il_models.beside import gap_error, risk_beside
 from il_models.degradations import Downsample, Guided, Subsample
 from il_models.displacement import displacement
 from il_models.draw import Draw
@@ -15,18 +16,9 @@ from il_models.fitting import Fit, fit
 from il_models.fitting.withholding import hiding
 from il_models.method import Direct, Fitted, Method
 from il_models.metrics import autocorrelation, mean, std
+from il_models.mixing import best_share, mixture
 from il_models.problem import Problem
-from il_models.risk import (
-    RESOLUTION,
-    Estimate,
-    best_share,
-    gap_error,
-    held_out,
-    mixture,
-    probed,
-    risk_beside,
-    sure,
-)
+from il_models.risk import RESOLUTION, Estimate, held_out, probed, sure
 from tasks.problems import Intensity
 
 PROBE_SALT = 0x51C  # the probes of the risk are not the draws of the fit

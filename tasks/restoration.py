@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from il_models.fitting import Fit, FitRecord, fit
+from il_models.mixing import mixture
 from il_models.nets import Nets
 from il_models.problem import Problem
-from il_models.risk import Estimate, mixture
+from il_models.risk import Estimate
 from tasks.beginning import begun_from
 from tasks.columns import fit_columns, noise_columns, valid_share
 from tasks.filling import Filled, fill_gaps

@@ -8,16 +8,18 @@ from contracts.method import estimate
 from contracts.toys import toy
 from torch import Tensor
 
+from il_models.beside import risk_beside
 from il_models.draw import Draw
 from il_models.fitting import fit
 from il_models.method import Method
 from il_models.methods.nlm import NonLocalMeans
 from il_models.methods.zs_n2n import ZeroShotNoise2Noise
 from il_models.metrics import mse
+from il_models.mixing import USUAL_SHARE, best_share, mixture
 from il_models.noise import Noise, inverse_stabilised
 from il_models.noise.few_photons import StabilisedNoise
 from il_models.problem import Problem
-from il_models.risk import USUAL_SHARE, Estimate, best_share, held_out, mixture, probed, risk_beside, sure
+from il_models.risk import Estimate, held_out, probed, sure
 
 
 def probes(problem: Problem) -> Draw:

@@ -16,7 +16,7 @@ from il_models.nets import Nets, seeded_networks
 from il_models.problem import Problem
 from il_models.stopper import Look, State, Stopper, take
 
-EARLY = 10  # steps, and times that what a mean of weights has behind it is as long as what it holds
+EARLY = 10  # a mean of weights holds at most about a tenth of the steps that lie behind it
 
 
 @dataclass

@@ -55,12 +55,12 @@ class DeepImagePriorSgld(HourglassPrior):
         return torch.optim.Adam(weights, lr=self.rate, weight_decay=self.decay)
 
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
-        """Mean squared misfit; times a factor between 1 and -1 that changes its sign at the level of the flood."""
+        """Mean squared misfit; its gradient times a factor between 1 and -1 that turns round at the level of the flood."""
         del step
         found = misfit(problem, self.shaken(nets, inputs, draw))
         level = self.flood * mean(problem.noise.nominal(problem.y) ** 2, problem.mask)
         height = found.detach() / level.clamp(min=torch.finfo(level.dtype).tiny) - 1
-        return (height / SHORE).clamp(-1, 1) * found
+        return found.detach() + (height / SHORE).clamp(-1, 1) * (found - found.detach())
 
     def after_step(self, nets: Nets, draw: Draw, step: int) -> None:
         """Noise on the weights of the convolutions, not on offsets and normalisations."""

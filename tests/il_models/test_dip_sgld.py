@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from contracts.toys import toy
+from torch import Tensor
 
 from il_models.draw import Draw
 from il_models.fitting import fit
@@ -65,21 +66,25 @@ def test_the_mean_of_the_samples_and_their_spread() -> None:
 
 
 def test_a_misfit_below_the_noise_is_climbed() -> None:
-    """The loss turns its sign at the level of the flood, and where the noise is not known there is none."""
+    """The gradient turns round at the level of the flood, and where the noise is not known there is none."""
     _, problem = toy(2, side=32)
     level = float((problem.noise.nominal(problem.y) ** 2).mean())
 
-    def loss(flood: float, some: Problem = problem) -> float:
-        draw = Draw(some.seeds)
-        inputs = TINY.prepare(some, draw)
-        return float(replace(TINY, flood=flood).loss(nets_of(some), inputs, some, draw, 0)[0].detach())
+    def slope(flood: float, some: Problem = problem) -> tuple[float, Tensor]:
+        nets, draw = nets_of(some), Draw(some.seeds)
+        loss = replace(TINY, flood=flood).loss(nets, TINY.prepare(some, draw), some, draw, 0)
+        loss.sum().backward()
+        found = [weight.grad[0].flatten() for weight in nets.weights.values() if weight.grad is not None]
+        return float(loss[0].detach()), torch.cat(found)
 
-    plain = loss(0.0)
-    at = plain / level  # where the level would be that of the misfit
-    assert loss(1.05 * at) == pytest.approx(plain * (1 / 1.05 - 1) / SHORE, rel=1e-3)
-    assert loss(2 * at) == pytest.approx(-plain)
-    assert loss(0.5 * at) == pytest.approx(plain)
-    assert loss(1e6, replace(problem, noise=Noise(*(torch.zeros(2, n) for n in (1, 1, 2))))) > 0  # none is known
+    misfit, plain = slope(0.0)
+    at = misfit / level  # where the level would be that of the misfit
+    for flood, times in ((1.05 * at, (1 / 1.05 - 1) / SHORE), (2 * at, -1.0), (0.5 * at, 1.0)):
+        told, found = slope(flood)
+        assert told == pytest.approx(misfit)
+        assert torch.allclose(found, times * plain, atol=1e-3 * float(plain.abs().max()))
+    unknown = replace(problem, noise=Noise(*(torch.zeros(2, n) for n in (1, 1, 2))))
+    assert torch.equal(slope(1e6, unknown)[1], plain)
 
 
 def test_samples_do_not_sink_into_the_noise() -> None:

@@ -55,7 +55,7 @@ class DeepImagePriorSgld(HourglassPrior):
         return torch.optim.Adam(weights, lr=self.rate, weight_decay=self.decay)
 
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
-        """Mean squared misfit; its gradient times a factor between 1 and -1 that turns round at the level of the flood."""
+        """Mean squared misfit; its gradient by a factor between 1 and -1 that turns round at the level of the flood."""
         del step
         found = misfit(problem, self.shaken(nets, inputs, draw))
         level = self.flood * mean(problem.noise.nominal(problem.y) ** 2, problem.mask)

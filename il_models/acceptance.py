@@ -9,7 +9,7 @@ from torch import Tensor
 from il_models.draw import Draw
 from il_models.fitting.withholding import from_neighbours
 from il_models.method import Fitted
-from il_models.metrics import mean
+from il_models.metrics import mean, standard_error
 from il_models.nets import Nets
 from il_models.problem import Problem
 from il_models.risk import RESOLUTION, Estimate
@@ -101,7 +101,4 @@ def _image(method: Fitted, nets: Nets, problem: Problem) -> Tensor:
 
 
 def _gain(fell: Float[Tensor, "b c h w"], mask: Bool[Tensor, "b 1 h w"], power: Float[Tensor, " b"]) -> Gain:
-    centre = mean(fell, mask)
-    spread = mean((fell - centre[:, None, None, None]) ** 2, mask).sqrt()
-    count = (mask.flatten(1).sum(1) * fell.shape[1]).clamp(min=1)
-    return Gain(centre / power, spread / count.sqrt() / power)
+    return Gain(mean(fell, mask) / power, standard_error(fell, mask) / power)

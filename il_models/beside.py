@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from il_models.metrics import mean, std
+from il_models.metrics import mean, standard_error
 from il_models.problem import Problem
 from il_models.risk import Estimate, errors, held_out
 
@@ -25,7 +25,7 @@ def gap_error(problem: Problem, own: Estimate, control: Estimate, weight: Tensor
     mask = own.known(problem.mask)
     one, other = on_a_par(own, control)
     apart = weight * (errors(problem, one) - errors(problem, other))
-    return std(apart, mask) / (mask.flatten(1).sum(1).clamp(min=1) * problem.channels) ** 0.5
+    return standard_error(apart, mask)
 
 
 def risk_beside(

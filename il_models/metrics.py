@@ -19,6 +19,11 @@ def std(x: Float[Tensor, "b c *s"], mask: Bool[Tensor, "b 1 *s"]) -> Float[Tenso
     return mean(centred**2, mask).sqrt()
 
 
+def standard_error(x: Float[Tensor, "b c *s"], mask: Bool[Tensor, "b 1 *s"]) -> Float[Tensor, " b"]:
+    """Standard error of the mean over channels and measured pixels, for values that are independent of each other."""
+    return std(x, mask) / (mask.flatten(1).sum(1) * x.shape[1]).clamp(min=1).sqrt()
+
+
 def mse(
     x: Float[Tensor, "b c *s"], reference: Float[Tensor, "b c *s"], mask: Bool[Tensor, "b 1 *s"]
 ) -> Float[Tensor, " b"]:

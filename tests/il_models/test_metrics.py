@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from il_models.metrics import affine_match, autocorrelation, mean, mse, psnr, std
+from il_models.metrics import affine_match, autocorrelation, mean, mse, psnr, standard_error, std
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -87,3 +87,13 @@ def test_a_constant_residual_has_no_correlation() -> None:
     x = torch.full((1, 1, 8, 8), 5.0)
     assert float(autocorrelation(x, everywhere(x))) == 0
     assert math.isfinite(float(std(x, everywhere(x))))
+
+
+def test_a_mean_of_many_draws_strays_by_its_standard_error() -> None:
+    x = 3 * noise(400, 2, 8, 8) + 1
+    mask = everywhere(x)
+    mask[..., :4] = False
+    told = standard_error(x, mask)
+    assert float(told.mean()) == pytest.approx(3 / 64**0.5, rel=0.02)
+    assert float((mean(x, mask) - 1).std()) == pytest.approx(float(told.mean()), rel=0.1)
+    assert standard_error(x, torch.zeros_like(mask)).tolist() == [0.0] * 400

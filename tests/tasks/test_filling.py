@@ -84,6 +84,25 @@ def test_measured_pixels_may_stay_as_they_came(catalog: Path, tmp_path: Path) ->
     assert (image[near(valid, 8)] > OFFSET / 2).all()
 
 
+def test_what_one_band_measured_stays_where_another_has_a_gap(tmp_path: Path) -> None:
+    """Of channels that are restored together; the map tells of the gap in all of them."""
+    bands = np.stack([scene()[:96, :96], 4096 - scene()[:96, :96]]) + np.random.default_rng(5).normal(
+        0, 40, (2, 96, 96)
+    )
+    gap = (slice(20, 60), slice(40, 43))
+    raw = bands.astype(np.float32)
+    raw[1][gap] = np.nan
+    tifffile.imwrite(tmp_path / "cell.tif", raw, metadata={"axes": "CYX"})
+    facts = written(tmp_path, nodata=None, reference=None, noise={"kind": "gaussian", "sigma": 40})
+    restored("cells", tmp_path / "out", catalog=facts, method="nlm", fill=SURFACE, **RUN)
+    image = pixels(tmp_path / "out" / "cells", "cell")
+    codes = zarr.open_group(tmp_path / "out" / "cells" / "cell.zarr", mode="r")["labels/filled/0"][:]
+    assert np.array_equal(image[0][gap], raw[0][gap])
+    assert np.sqrt(np.mean((image[1][gap] - bands[1][gap]) ** 2)) < 400
+    assert np.array_equal(np.argwhere(codes.squeeze()), np.argwhere(np.isnan(raw[1])))
+    assert not np.array_equal(image[0], raw[0])
+
+
 def test_filling_changes_no_measured_pixel_of_a_run_by_another_method(catalog: Path, tmp_path: Path) -> None:
     tiling = {**RUN, "tiling__halo": 48, "method": "nlm"}
     for name, fill in (("with", {"fill__within": 8, "fill__method": {"name": "biharmonic"}}), ("without", {})):

@@ -64,8 +64,8 @@ class ZeroShotSuperResolution(Fitted):
     crop: int = 128  # paper: 128; side of a father, made a multiple of the factor
     squeeze: float = 0.5  # paper: 0.5; the smallest scale of half of the fathers, 1: none is squeezed
     views: int = 8  # paper: 8
-    scales: tuple[float, ...] = ()  # paper: 1.5 before 2, and more between; each takes its share of the steps. Empty:
-    # one jump up to a factor of 2, beyond that scales about sqrt(2) apart (`enlarging`)
+    scales: tuple[float, ...] = ()  # paper: 1.5 before 2, and more between; each takes its share of the steps. What is
+    # left beyond the last: one jump up to a factor of 2, otherwise scales about sqrt(2) apart (`enlarging`)
     projections: int = 10  # paper: 10 of each view, and 10 of their median
     grain: float = (
         0.0  # paper: 0, and 0.0125 for noisy images; standard deviation of noise added to sons, in units of y
@@ -95,11 +95,13 @@ class ZeroShotSuperResolution(Fitted):
         return ResidualStack(problem.channels, self.width, self.depth)
 
     def enlarging(self, factor: int) -> "ZeroShotSuperResolution":
-        """With intermediate scales where the factor is above 2, unless it has some or takes too few steps to climb."""
-        jumps = round(2 * math.log2(factor))
-        if self.scales or factor <= 2 or self.steps < LEAST_STEPS * jumps:
+        """With more scales where a factor above 2 is left beyond the last one, if the steps suffice for all of them."""
+        last = max(self.scales, default=1.0)
+        jumps = round(2 * math.log2(max(1.0, factor / last)))
+        if factor <= 2 * last or self.steps < LEAST_STEPS * (len(self.scales) + jumps):
             return self
-        return replace(self, scales=tuple(round(factor ** (jump / jumps), 2) for jump in range(1, jumps)))
+        between = (round(last * (factor / last) ** (jump / jumps), 2) for jump in range(1, jumps))
+        return replace(self, scales=(*self.scales, *between))
 
     def rate_at(self, step: int) -> float:
         """A tenth after six tenths of the steps for a scale, a hundredth for the last tenth and a half."""

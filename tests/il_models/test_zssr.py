@@ -75,7 +75,10 @@ def test_large_factors_are_climbed_where_there_are_steps_for_it() -> None:
     assert plain.enlarging(2) == plain
     assert plain.enlarging(3).scales == (1.44, 2.08)
     assert plain.enlarging(4).scales == (1.41, 2.0, 2.83)
-    assert replace(plain, scales=(1.5,)).enlarging(4).scales == (1.5,)
+    gradual = ZeroShotSuperResolution(**ZeroShotSuperResolution.presets["gradual"])
+    assert [gradual.enlarging(factor).scales for factor in (2, 3)] == [(1.5,), (1.5,)]
+    assert gradual.enlarging(4).scales == (1.5, 2.08, 2.88)
+    assert replace(plain, scales=(2.5,)).enlarging(4).scales == (2.5,)
     adapted = ZeroShotSuperResolution(**ZeroShotSuperResolution.presets["mzsr"])
     assert adapted.enlarging(4) == adapted
 

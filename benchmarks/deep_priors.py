@@ -1,16 +1,14 @@
-"""How far do deep priors sharpen a picture in a few hundred steps, beside the classical controls?
+"""How far do deep priors sharpen a picture in a few minutes of a CPU, beside the classical controls?
 
-    python -m benchmarks.deep_priors --keep DIR [--steps 500] [--only METHOD ...] [--scenario NAME]
+    python -m benchmarks.deep_priors --keep DIR [--steps N] [--only METHOD ...] [--scenario NAME]
     python -m benchmarks.deep_priors --write DIR
 
 One crop of 128 x 128 px of the first of Set12 with 256 x 256, as it is measured: gaussian, a Gaussian of 1.6 px and
 noise of 2; levin 1, a camera-shake kernel of Levin et al., CVPR 2009, and noise of 2.55 (units of 0 to 255). Blur is a
-valid convolution. Networks are those of the `fast` presets, of 120,000 weights, and not those of the papers, which take
-a CPU hours for such a crop; the steps of each are in the table. PSNR in dB, clipped to 0 to 1, and the gain over the
-blurred picture; `best` is the best single estimate on the way, which nobody could know without the truth, and its step;
-the result is an average of estimates, and may be better. CPU-seconds of one thread, of a machine that others used as
-well. After so few steps no figure can be held against a paper's; what can be compared is which fidelity gets how far,
-and that loosely: the presets of dip and bp_dip weigh total variation, the others do not.
+valid convolution. Networks and steps are those of the `fast` presets (dip: `sharpen`), of 120,000 weights; the
+papers' take a CPU hours for such a crop. PSNR in dB, clipped to 0 to 1, and the gain over the blurred
+picture; `best` is the best single estimate on the way, which nobody could know without the truth, and its step; the
+result is an average of estimates, and may be better. CPU-seconds of one thread, of a machine that others used as well.
 """
 
 import argparse
@@ -92,14 +90,14 @@ def control(name: str, problem: Problem, inner: Tensor) -> dict[str, Any]:
     return _row(float(level(x, inner)), seconds=seconds)
 
 
-def prior(name: str, steps: int, problem: Problem, inner: Tensor) -> dict[str, Any]:
-    """A row of a deep prior by its `fast` network, for so many steps at most."""
+def prior(name: str, steps: int | None, problem: Problem, inner: Tensor) -> dict[str, Any]:
+    """A row of a deep prior by its small network, for the steps of its preset or so many."""
     kind = known_methods()[name]
-    method = kind(**{**kind.presets["fast"], "steps": steps})
+    method = kind(**{**kind.presets.get("sharpen", kind.presets["fast"]), **({"steps": steps} if steps else {})})
     assert isinstance(method, Fitted)
     curve: list[tuple[int, float]] = []
     began = time.process_time()
-    own = method.stopper or Budget(steps)
+    own = method.stopper or Budget(method.steps)
     done = fit(problem, method, stopper=FirstOf((own, Witness(problem, inner, curve))))
     seconds, record = time.process_time() - began, done.records[0]
     found = _row(_psnr(done.x, problem, inner), seconds=seconds)
@@ -115,7 +113,7 @@ def _psnr(x: Tensor, problem: Problem, inner: Tensor) -> float:
     return float(level(x[..., down : x.shape[-2] - down, across : x.shape[-1] - across], inner))
 
 
-def measure(keep: Path, steps: int, only: list[str], wanted: str | None) -> None:
+def measure(keep: Path, steps: int | None, only: list[str], wanted: str | None) -> None:
     """All rows; each is kept as it ends."""
     keep.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -159,7 +157,7 @@ def main() -> None:
     """Measure, or write."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--keep", type=Path, default=Path("deep_priors"))
-    ask.add_argument("--steps", type=int, default=500)
+    ask.add_argument("--steps", type=int, default=None)
     ask.add_argument("--only", nargs="*", choices=[*CONTROLS, *PRIORS], default=[*CONTROLS, *PRIORS])
     ask.add_argument("--scenario", choices=["levin 1", "gaussian"], default=None)
     ask.add_argument("--write", type=Path, default=None)

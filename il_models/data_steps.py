@@ -6,9 +6,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from il_models.degradations.solving import conjugate_gradients
+from il_models.draw import Draw
 from il_models.metrics import mean
 from il_models.problem import Problem
 
+SALT = 0x1EF7
 SMOOTH = 9  # px, side of the box whose mean tells how noisy a pixel is: its weight must not depend on its own noise
 
 
@@ -21,6 +23,16 @@ def weights(problem: Problem) -> Float[Tensor, "b c h w"]:
     """What each pixel counts: the tile's noise variance over its own, and 0 where nothing was measured."""
     variance = problem.noise.nominal(_smooth(problem.y)) ** 2
     return torch.where(problem.mask, noise_level(problem) ** 2 / variance.clamp(min=1e-24), torch.zeros_like(variance))
+
+
+def passed(problem: Problem) -> Float[Tensor, "b c"]:
+    """Power that A leaves of white noise, tr(A A^T) per measured pixel; exactly 1 where A picks pixels out.
+
+    Along random signs: Hutchinson, "A stochastic estimator of the trace of the influence matrix", 1990.
+    """
+    kept = problem.mask.expand_as(problem.y)
+    signs = Draw(problem.seeds ^ SALT).signs(*problem.y.shape[1:]).to(problem.y) * kept
+    return problem.A.adjoint(signs).square().flatten(2).sum(2) / kept.flatten(2).sum(2).clamp(min=1)
 
 
 def prox(

@@ -27,7 +27,8 @@ LOOK = 5  # steps between two estimates that are compared; each costs a third of
 class Untrained(HourglassPrior, ABC):
     """Minimises `fidelity` over the measured pixels, plus `tv` sigma times the total variation of the image.
 
-    tv: weight of the total variation in units of the noise's sigma (Liu et al., ICASSP 2019, arXiv 1810.12864).
+    tv: weight of the total variation in units of the noise's sigma (Liu et al., ICASSP 2019, arXiv 1810.12864), and of
+    the `grip` of the fidelity, so that it means the same behind a blur.
     withheld: papers: 0; share of the pixels kept from the fit, by which its risk is known.
     """
 
@@ -37,6 +38,10 @@ class Untrained(HourglassPrior, ABC):
     @abstractmethod
     def fidelity(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
         """How far x is from what was measured; pixels that were not measured take no part."""
+
+    def grip(self, problem: Problem) -> Float[Tensor, " b"]:
+        """The fidelity of an image that is wrong by white noise of variance 1, and of nothing else."""
+        return torch.ones_like(problem.y[:, 0, 0, 0])
 
     @property
     def average(self) -> Average:
@@ -53,17 +58,20 @@ class Untrained(HourglassPrior, ABC):
         """
         return Discrepancy(interval=LOOK, times=BEYOND if self.tv else 1.0)
 
+    def prepare(self, problem: Problem, draw: Draw) -> dict[str, Tensor]:
+        """The code, and what a step of the image costs."""
+        sigma = mean(problem.noise.nominal(problem.y), problem.mask)
+        return {**super().prepare(problem, draw), "cost": self.tv * sigma * self.grip(problem)}
+
     def loss(self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int) -> Tensor:
         """The fidelity of this step's image, plus total variation."""
         del step
-        return self.judged(problem, self.shaken(nets, inputs, draw))
+        return self.judged(problem, inputs, self.shaken(nets, inputs, draw))
 
-    def judged(self, problem: Problem, x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
+    def judged(self, problem: Problem, inputs: dict[str, Tensor], x: Float[Tensor, "b c *s"]) -> Float[Tensor, " b"]:
         """The fidelity of an image, plus total variation."""
-        if not self.tv:
-            return self.fidelity(problem, x)
-        sigma = mean(problem.noise.nominal(problem.y), problem.mask)
-        return self.fidelity(problem, x) + self.tv * sigma * total_variation(problem, x)
+        found = self.fidelity(problem, x)
+        return found + inputs["cost"] * total_variation(problem, x) if self.tv else found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +109,7 @@ class Split(Untrained, ABC):
         """The misfit of this step's image, and its distance to x - u."""
         made = self.shaken(nets, inputs, draw)
         apart = inputs["begun"] * (made - inputs["x"] + inputs["dual"]) ** 2
-        return self.judged(problem, made) + self.pull(step) * apart.flatten(1).mean(1)
+        return self.judged(problem, inputs, made) + self.pull(step) * apart.flatten(1).mean(1)
 
     def carried_on(
         self, nets: Nets, inputs: dict[str, Tensor], problem: Problem, draw: Draw, step: int

@@ -28,7 +28,7 @@ class BackProjectionPrior(Untrained):
     source: ClassVar[str] = "Zukerman, Tirer and Giryes, EUSIPCO 2020, arXiv 2003.05417"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1000},
+        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1500},
     }
 
     steps: int = 7000  # paper: at most 7000

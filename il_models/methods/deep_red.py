@@ -28,8 +28,7 @@ class DeepRed(Split):
     noise of sqrt 2 in units of 0 to 255. They run the denoiser beside the fit, so that no run is like another; here it
     runs within it. They return x - u; here the network's image is averaged along the fit as in `dip`.
 
-    `fast` has an hourglass of 120,000 weights and moves x every tenth step; after so few steps hardly anything is
-    fitted that needed to be held back.
+    `fast` has an hourglass of 120,000 weights and moves x every tenth step.
     """
 
     name: ClassVar[str] = "deep_red"
@@ -37,7 +36,7 @@ class DeepRed(Split):
     source: ClassVar[str] = "Mataev, Milanfar and Elad, ICCV Workshops 2019, arXiv 1903.10176"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample, Mask)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "steps": 1000, "rate": 0.01, "inner": 10},
+        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "steps": 4000, "rate": 0.01, "inner": 10},
     }
 
     steps: int = 30000

@@ -41,7 +41,7 @@ class ProjectedGsure(HourglassPrior):
     assumes_white_noise: ClassVar[bool] = True
     needs_noise_level: ClassVar[bool] = True
     reads_measurement: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"fast": {"widths": (32, 32, 32, 32), "steps": 500}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"fast": {"widths": (32, 32, 32, 32), "steps": 1500}}
 
     steps: int = 10000
     rate: float = 0.01

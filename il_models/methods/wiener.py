@@ -8,17 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from il_models.data_steps import noise_level, weights
+from il_models.data_steps import noise_level, passed, weights
 from il_models.degradations import Blur, Degradation
 from il_models.degradations.solving import conjugate_gradients
-from il_models.draw import Draw
 from il_models.method import Direct
 from il_models.problem import Problem
 
 LEAST = 1e-3  # of the range 0 to 1 of problem units: no scene is smoother
 DOUBT = 0.05  # of the noise's steps: weaker ones of the scene cannot be told from none
 ITERATIONS = 200
-SALT = 0x3E17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,8 @@ class Wiener(Direct):
         """The minimum, by conjugate gradients."""
         A, weight = problem.A, weights(problem)
         sigma = noise_level(problem)
-        smooth = (sigma * _left(problem) / _steps(problem, sigma)) ** 2
+        left = passed(problem)[..., None, None].sqrt().clamp(min=LEAST)
+        smooth = (sigma * left / _steps(problem, sigma)) ** 2
         return conjugate_gradients(
             lambda x: A.adjoint(weight * A(x)) + smooth * _bent(x),
             A.adjoint(weight * problem.y),
@@ -70,15 +69,6 @@ def _steps(problem: Problem, sigma: Float[Tensor, "b 1 1 1"]) -> Float[Tensor, "
     noise = 2 * sigma**2
     power = (squares / counts.clamp(min=1))[..., None, None] - noise
     return torch.maximum(power, DOUBT * noise).sqrt().clamp(min=LEAST)
-
-
-def _left(problem: Problem) -> Float[Tensor, "b c 1 1"]:
-    """Root mean square that A leaves of white noise, 1 for A = I."""
-    sides = problem.A.image_size(tuple(problem.y.shape[2:]))
-    white = Draw(problem.seeds ^ SALT).normal(problem.channels, *sides).to(problem.y)
-    kept = problem.mask.expand_as(problem.y)
-    power = torch.where(kept, problem.A(white) ** 2, torch.zeros_like(problem.y)).flatten(2).sum(2)
-    return (power / kept.flatten(2).sum(2).clamp(min=1)).sqrt().clamp(min=LEAST)[..., None, None]
 
 
 def _bent(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -7,7 +7,8 @@ import torch
 from contracts.toys import blurred, toy
 from torch import Tensor
 
-from il_models.data_steps import back_projected, descended, noise_level, prox, weights
+from il_models.data_steps import back_projected, descended, noise_level, passed, prox, weights
+from il_models.degradations import Mask
 from il_models.metrics import mean
 from il_models.noise import Noise
 from il_models.problem import Problem
@@ -74,3 +75,14 @@ def test_bright_pixels_of_photon_noise_count_less() -> None:
     assert float(weighed[0, 0, 16, 2] / weighed[0, 0, 16, 30]) == pytest.approx(9, rel=0.01)
     assert torch.allclose(noise_level(problem).flatten(), torch.full((2,), 0.1))
     assert torch.allclose(mean(weights(problem), problem.mask), torch.ones(2))
+
+
+def test_what_passes_of_white_noise() -> None:
+    """All of it where pixels are only picked out; the sum of the squares of a kernel."""
+    masked = with_gap(toy(2)[1])
+    for problem in (masked, replace(masked, A=Mask(masked.mask))):
+        assert torch.equal(passed(problem), torch.ones(2, 1))
+    problem = blurred(2, side=65)[1]
+    middle = torch.zeros_like(problem.y)
+    middle[..., 32, 32] = 1
+    assert torch.allclose(passed(problem), problem.A.adjoint(middle).square().sum((2, 3)), rtol=0.15)

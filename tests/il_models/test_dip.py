@@ -7,6 +7,7 @@ import torch
 from contracts.toys import SIGMA, blurred, small, toy
 from torch import Tensor
 
+from il_models.data_steps import passed
 from il_models.draw import Draw
 from il_models.fitting import Discrepancy, fit
 from il_models.methods.dip import DeepImagePrior
@@ -100,6 +101,19 @@ def test_the_loss_is_that_of_the_paper() -> None:
     assert torch.allclose(loss_of(method, problem, nets), square.detach())
     with_tv = square + 0.1 * SIGMA * total_variation(problem, x)
     assert torch.allclose(loss_of(replace(method, tv=0.1), problem, nets), with_tv.detach())
+
+
+def test_total_variation_weighs_as_much_less_behind_a_blur() -> None:
+    """As the misfit of an image that is wrong by white noise."""
+    _, problem = blurred(2, side=27)
+    method = replace(TINY, jitter=0.0, tv=0.1)
+    nets, draw = nets_of(method, problem), Draw(problem.seeds)
+    x = method.estimate(nets, method.prepare(problem, draw), problem, draw)
+    without = loss_of(replace(method, tv=0.0), problem, nets)
+    sigma = problem.noise.nominal(problem.y).mean((1, 2, 3))
+    wanted = 0.1 * sigma * passed(problem)[:, 0] * total_variation(problem, x)
+    assert torch.allclose(loss_of(method, problem, nets) - without, wanted.detach(), rtol=1e-3)
+    assert bool((passed(problem) < 0.5).all())
 
 
 def test_pixels_that_were_not_measured_take_no_part() -> None:

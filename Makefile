@@ -36,11 +36,11 @@ starts: $(VENV)/.installed  ## Learn the bundled start again, into STARTS (an ho
 	$(BIN)/selfmend learn --name grey --what small --steps 60000 --seed 17 --out $(STARTS)
 
 LEARN = $(BIN)/selfmend learn --seed 17 --out $(STARTS)
-zoom-starts: $(VENV)/.installed  ## Learn the starts of zssr again, into STARTS (half an hour to an hour of one core; docs/meta.md)
-	$(LEARN) --name zoom --what zoom --steps 6000
-	$(LEARN) --name kernels --what kernels --steps 8000 --parent $(STARTS)/zoom.json
-	$(LEARN) --name mzsr --what mzsr --steps 1200 --parent $(STARTS)/kernels.json
-	$(LEARN) --name mlsr --what mlsr --steps 100 --parent $(STARTS)/zoom.json
+zoom-starts: $(VENV)/.installed  ## Learn the starts of zssr again, into STARTS (an hour or two of one core; docs/meta.md)
+	$(LEARN) --name zoom --what zoom --steps 20000
+	$(LEARN) --name kernels --what kernels --steps 16000 --parent $(STARTS)/zoom.json
+	$(LEARN) --name mzsr --what mzsr --steps 2000 --parent $(STARTS)/kernels.json
+	$(LEARN) --name mlsr --what mlsr --steps 200 --parent $(STARTS)/zoom.json
 
 serve: $(VENV)/.installed  ## Start a Prefect server with its pages at http://127.0.0.1:4200
 	PREFECT_SERVER_API_HOST=127.0.0.1 $(BIN)/prefect server start

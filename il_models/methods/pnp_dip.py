@@ -32,7 +32,7 @@ class PlugAndPlayDeepImagePrior(Split):
 
     Made for spectral snapshots; here it takes any A. The authors begin with new weights in every outer iteration, of
     their own U-Net; here one hourglass goes on. `fast` has one of 120,000 weights and 50 steps for each, so that the
-    residual reaches the noise, which ends it, while total variation still holds.
+    residual reaches the noise, which ends it, while total variation still holds; a tenth of `eta` it keeps.
     """
 
     name: ClassVar[str] = "pnp_dip"
@@ -40,7 +40,7 @@ class PlugAndPlayDeepImagePrior(Split):
     source: ClassVar[str] = "Meng, Yu, Xu and Yuan, ICCV 2021, arXiv 2108.12654"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample, Mask)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "steps": 3000, "rate": 0.01},
+        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "steps": 3000, "rate": 0.01, "rest": 0.1},
     }
 
     steps: int = ENDS[-1]
@@ -49,14 +49,16 @@ class PlugAndPlayDeepImagePrior(Split):
     mu: float = 0.01  # weight of the network's image beside the measurement
     rho: float = 0.001  # weight of the measurement in the network's fit, beside mu
     eta: float = 0.01  # weight of the total variation's image; falls by 0.92 at a time
+    rest: float = 0.0  # share of eta that is left at last, where the measurement has noise; authors: none
     smooth: float = 0.1  # weight of the total variation itself; falls by 0.99 at a time
 
     def __post_init__(self) -> None:
         """Refuse weights that hold nothing."""
         super().__post_init__()
-        if self.mu <= 0 or self.rho <= 0 or self.eta < 0:
+        if self.mu <= 0 or self.rho <= 0 or self.eta < 0 or not 0 <= self.rest <= 1:
             raise ValueError(
-                f"mu = {self.mu}, rho = {self.rho}, eta = {self.eta}: mu and rho must be above 0, eta 0 or more."
+                f"mu = {self.mu}, rho = {self.rho}, eta = {self.eta}, rest = {self.rest}: mu and rho must be above 0, "
+                "eta 0 or more, rest 0 to 1."
             )
 
     def outer(self, step: int) -> int:
@@ -66,6 +68,10 @@ class PlugAndPlayDeepImagePrior(Split):
     def pull(self, step: int) -> float:
         """mu / rho, mu of this outer iteration."""
         return self.mu * 0.998 ** self.outer(step) / self.rho
+
+    def eta_at(self, count: int) -> float:
+        """eta after so many outer iterations."""
+        return self.eta * max(0.92**count, self.rest)
 
     def is_due(self, step: int) -> bool:
         """At the end of an outer iteration."""
@@ -81,7 +87,7 @@ class PlugAndPlayDeepImagePrior(Split):
     ) -> dict[str, Tensor]:
         """The duals of what was just fitted, x by the measurement and both images, and what is smooth of it."""
         count = self.outer(step + 1) - 1
-        mu, eta = self.mu * 0.998**count, self.eta * 0.92**count
+        mu, eta = self.mu * 0.998**count, self.eta_at(count)
         first = inputs["begun"] == 0
         dual = torch.where(first, inputs["dual"], inputs["dual"] + made - inputs["x"])
         smoothed = torch.where(first, made, inputs["smoothed"])

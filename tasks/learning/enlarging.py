@@ -20,7 +20,7 @@ from tasks.learning.collection import held_apart
 from tasks.learning.external import as_clean
 from tasks.learning.material import Material
 from tasks.learning.packaged import LICENCE, held_out_planes, packaged_planes
-from tasks.learning.planes import Plane, crops, resized
+from tasks.learning.planes import SOFTEST, Plane, crops, resized, softened
 from tasks.learning.reading import Source, read_units
 from tasks.learning.subjects import Draw, Subject
 from tasks.learning.zoom_trials import ADAPTED, SIDE, ZoomTrial, by_interpolation, by_scratch, by_start, zoom_trials
@@ -111,7 +111,7 @@ class Enlarging(Subject):
     def told(self) -> dict[str, str | int | float]:
         """The way, and how tasks are adapted to."""
         tasks, side = self._crops
-        told: dict[str, str | int | float] = {"way": self.way, "crops": tasks, "side": side}
+        told: dict[str, str | int | float] = {"way": self.way, "crops": tasks, "side": side, "softest": SOFTEST}
         if not self.inner.steps:
             return told
         inner = self.inner
@@ -174,7 +174,7 @@ class Enlarging(Subject):
         large = [plane for plane in planes if min(plane.shape) >= side]
 
         def draw(random: torch.Generator) -> Tasks:
-            return shrunk(crops(large, count, side, random), self.shrinking, random)
+            return shrunk(softened(crops(large, count, side, random), random), self.shrinking, random)
 
         return draw
 

@@ -8,11 +8,16 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
+
+from il_models.meta.enlarging import gaussians
 
 Plane = NDArray[np.float32]
 SIZES = (1.0, 0.7, 0.5, 0.33)  # of the picture: what is small in one is large in another
 LEAST_SIDE = 96  # px of a plane that is worth its crops
 DIMMEST = 0.4  # contrast that a crop is reduced to at most
+SOFT = 1 / 3  # of the crops that are softened
+SOFTEST = 9.0  # px^2: variance of what softens them, at most; microscopes sample finer than their optics resolve
 
 
 def resized(plane: Plane) -> list[Plane]:
@@ -42,6 +47,17 @@ def _crop(plane: Plane, side: int, random: torch.Generator) -> Float[Tensor, "si
     contrast = DIMMEST + (1 - DIMMEST) * u[4]
     crop = (1 - crop) if u[6] < 0.25 else crop
     return contrast * crop + u[5] * (1 - contrast)
+
+
+def softened(clean: Float[Tensor, "n 1 h w"], random: torch.Generator) -> Float[Tensor, "n 1 h w"]:
+    """A third of the crops behind a round Gaussian, for photographs are sharper than what optics leave elsewhere."""
+    u = torch.rand(2, len(clean), generator=random)
+    variance = (SOFTEST * u[1]).clamp(min=0.25)
+    kernels = gaussians(variance, variance, torch.zeros(len(clean)), 1)
+    reach = kernels.shape[-1] // 2
+    padded = functional.pad(clean[:, 0][None], (reach,) * 4, mode="reflect")
+    soft = functional.conv2d(padded, kernels, groups=len(clean))[0][:, None]
+    return torch.where((u[0] < SOFT)[:, None, None, None], soft, clean)
 
 
 def turned(plane: Plane, side: int, u: list[float]) -> Float[Tensor, "side side"]:

@@ -24,6 +24,8 @@ def test_the_outer_iterations_are_those_of_the_paper() -> None:
     assert sum(replace(TINY, steps=300).is_due(step) for step in range(300)) == 60
     assert TINY.pull(0) == pytest.approx(10)
     assert TINY.pull(5000) == pytest.approx(10 * 0.998**10)
+    assert [TINY.eta_at(count) for count in (0, 10)] == pytest.approx([0.01, 0.01 * 0.92**10])
+    assert replace(TINY, rest=0.1).eta_at(59) == pytest.approx(0.001)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.01])

@@ -22,6 +22,7 @@ from tasks.learning import enlarging, zoom_trials
 from tasks.learning.enlarging import Enlarging
 from tasks.learning.lesson import make_lesson
 from tasks.learning.outcome import conclude
+from tasks.learning.planes import softened
 from tasks.learning.teaching import taught
 from tasks.learning.zoom_trials import by_interpolation
 from tasks.recipe import checked_recipe
@@ -73,6 +74,18 @@ def learned(name: str, what: str, steps: int, source: str, parent: str | None = 
     outcome = conclude(lesson, material)
     assert "Gaussian of 2 px^2" in outcome.lines()[1]
     return load_start(outcome.card.id)
+
+
+def test_a_third_of_the_crops_are_softened() -> None:
+    """By kernels of their own, which keep the light; the same numbers make the same crops."""
+    clean = torch.rand(300, 1, 24, 24, generator=torch.Generator().manual_seed(1))
+    once, again = (softened(clean, torch.Generator().manual_seed(2)) for _ in range(2))
+    assert torch.equal(once, again)
+    left = (once.std((1, 2, 3)) / clean.std((1, 2, 3))).square()
+    assert 0.25 < float((left < 0.99).float().mean()) < 0.42
+    assert torch.equal(once[left > 0.99], clean[left > 0.99])
+    assert float(left.min()) < 0.05 < float(left[left < 0.99].max())
+    assert float((once - clean).mean((1, 2, 3)).abs().max()) < 0.05
 
 
 @pytest.fixture(scope="module")

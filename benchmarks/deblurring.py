@@ -66,12 +66,17 @@ def blurred(clean: Tensor, psf: Tensor, sigma: float, seed: int) -> tuple[Proble
     return replace(gaussian_problem(y, sigma, seed), A=A), _inner(clean[None], down, across)
 
 
-def sharpened(name: str, problem: Problem) -> tuple[Tensor, float]:
-    """A method's image on the measured grid, or the plain pseudo-inverse, and what it cost."""
+def sharpened(name: str, problem: Problem, preset: str | None = None) -> tuple[Tensor, float]:
+    """A method's image on the measured grid, or the plain pseudo-inverse, and what it cost.
+
+    Args:
+        name, problem: of the method, and what it restores. preset: of the method, if it has it.
+    """
     began = time.process_time()
     if name == PSEUDO_INVERSE:
         return _inner(problem.A.pinv(problem.y), *problem.A.border), time.process_time() - began
-    method = known_methods()[name]()
+    kind = known_methods()[name]
+    method = kind(**kind.presets.get(preset or "", {}))
     start = begun_at(start_for(method, BUNDLED), method, problem) if method.needs_start else None  # type: ignore[arg-type]
     x = fit(problem, method, start=start).x
     return _inner(x, *problem.A.border), time.process_time() - began

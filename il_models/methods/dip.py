@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from il_models.data_steps import passed
-from il_models.degradations import Blur, Degradation, Identity, Mask
+from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, Subsample
 from il_models.priors import misfit
 from il_models.problem import Problem
 from il_models.untrained import Untrained
@@ -31,7 +31,7 @@ class DeepImagePrior(Untrained):
     name: ClassVar[str] = "dip"
     summary: ClassVar[str] = "an untrained hourglass, stopped before it fits the noise"
     source: ClassVar[str] = "Ulyanov, Vedaldi and Lempitsky, CVPR 2018, arXiv 1711.10925; tv: Liu et al., 1810.12864"
-    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur, Mask)
+    serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur, Downsample, Subsample, Mask)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {**SMALL, "steps": 2000},
         "sharpen": {**SMALL, "steps": 4000},

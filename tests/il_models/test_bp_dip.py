@@ -12,6 +12,7 @@ from il_models.fitting import Budget, fit
 from il_models.method import Fitted
 from il_models.methods.bp_dip import BackProjectionPrior
 from il_models.methods.deep_red import DeepRed
+from il_models.methods.dip import DeepImagePrior
 from il_models.methods.gsure import ProjectedGsure
 from il_models.methods.pnp_dip import PlugAndPlayDeepImagePrior
 from il_models.metrics import mse
@@ -72,7 +73,9 @@ def test_it_sharpens() -> None:
     assert float(mse(done.x, clean, within)) < 0.8 * float(mse(problem.fallback(), clean, within))
 
 
-@pytest.mark.parametrize("kind", [BackProjectionPrior, ProjectedGsure, DeepRed, PlugAndPlayDeepImagePrior])
+@pytest.mark.parametrize(
+    "kind", [BackProjectionPrior, DeepImagePrior, ProjectedGsure, DeepRed, PlugAndPlayDeepImagePrior]
+)
 @pytest.mark.parametrize("A", [Downsample(2), Subsample(gaussian_psf(2.0), 3, "corner")])
 def test_the_image_lies_on_its_own_grid(kind: type[Fitted], A: Degradation) -> None:
     """Coarse pixels: the estimate has as many as the image, and its pixels of y are withheld and named."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.toys import SIGMA, blurred, small, toy
+from contracts.toys import SIGMA, blurred, shrunk, small, toy
 from torch import Tensor
 
 from il_models.data_steps import passed
@@ -193,3 +193,13 @@ def test_it_sharpens_through_the_degradation_in_its_loss() -> None:
     within = torch.zeros_like(clean[:, :1], dtype=torch.bool)
     within[..., 4:-4, 4:-4] = True
     assert bool((mse(done.x, clean, within) < 0.8 * mse(problem.fallback(), clean, within)).all())
+
+
+def test_it_enlarges_through_the_degradation_in_its_loss() -> None:
+    """The edge of a disc, which interpolation blurs."""
+    _, problem = shrunk(1, side=16)
+    place = torch.arange(32.0) - 15.5
+    disc = (0.2 + 0.6 * (place[:, None] ** 2 + 0.7 * place**2 < 100).float())[None, None]
+    problem = replace(problem, y=problem.A(disc) + 0.002 * Draw(problem.seeds).normal(1, 16, 16))
+    x = fit(problem, replace(TINY, steps=300, tv=0.3, withheld=0.0)).x
+    assert float((x - disc).square().mean()) < 0.8 * float((problem.A.guess(problem.y) - disc).square().mean())

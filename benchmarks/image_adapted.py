@@ -9,8 +9,8 @@ hand). PSNR of the luminance in dB. A picture takes one thread some 10 CPU-secon
 
 Grey pictures that the start has not learned from, and two averaged fluorescence captures, their middle of 192 x 192 px
 at most: a Gaussian of 1.6 px, every third pixel, no noise; PSNR in dB without a border of 6 px. All with the cycle of
-turns and shifts; idbp: its levels for deblurring, which are high where there is no noise. Wanted: the start 0.3 dB above
-A+ y (1.5 where structure repeats), practice 0.3 dB in the mean and nowhere below -0.1.
+turns and shifts; idbp: its levels for deblurring, which are high where there is no noise. Wanted: the start 0.3 dB
+above A+ y (1.5 where structure repeats), practice 0.3 dB in the mean and nowhere below -0.1.
 """
 
 import argparse

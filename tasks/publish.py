@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.blend import Pixels, join
-from tasks.measured import Valid, measured_pixels
+from tasks.measured import measured_pixels
 from tasks.plan import InputPlan
 from tasks.stores.encoding import ROOT_DOCUMENTS, Documents, array_document, open_stored, root_documents, shard_objects
 from tasks.stores.geozarr import FILLED, IMAGE, VERDICT, geo_documents, verdict_dims
@@ -131,8 +131,6 @@ def _write_image(
     clipped: Counts = np.zeros(facts.shape[1], np.int64)
     for box in boxes(facts.shape, facts.shards(facts.shape)):
         image = join(job.input.image_grid, box, read)
-        if facts.fills and facts.joint and facts.shape[1] > 1:
-            image = np.where(_measured_in_part(job, facts, box), np.float32(np.nan), image)
         pixels, outside = finished(image, dtype, partial(job.read_source, box))
         clipped[box.start[1] : box.stop[1]] += outside
         _write_block(site, path, documents, facts.dims, box, pixels)
@@ -176,13 +174,6 @@ def _write_origins(job: PublishJob, read: Reading, facts: ImageFacts, documents:
             wide = _twice(box, larger)
             block = np.asarray(codes[facts.own(wide.slices)]).reshape(wide.shape)
             _write_block(site, path, documents, dims, box, halved_origins(block))
-
-
-def _measured_in_part(job: PublishJob, facts: ImageFacts, box: Box) -> Valid:
-    """What a channel measured where another one did not: inferred like the rest of the gap, it stays as it came."""
-    wide = _all_channels(box, facts)
-    valid = measured_pixels(job.source, wide, job.read_source(wide), joint=False)
-    return (valid & ~valid.all(axis=1, keepdims=True))[:, box.start[1] : box.stop[1]]
 
 
 def _all_channels(box: Box, facts: ImageFacts) -> Box:

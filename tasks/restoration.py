@@ -185,14 +185,13 @@ def _restored(
 
 
 def _with_gaps(restored: Restored, filled: Filled | None, clean: Pixels | None) -> Restored:
-    """The tile with its gaps filled."""
+    """The tile with its gaps filled, but for what a channel measured where another one has a gap: that stays NaN."""
     if filled is None:
         return restored
     known = np.isfinite(filled.pixels)
     told = {} if clean is None else {"psnr_filled": psnr_where(restored.tile, filled.pixels, clean, known[0])}
-    return replace(
-        restored, pixels=np.where(known, filled.pixels, restored.pixels), row={**restored.row, **filled.row, **told}
-    )
+    pixels = np.where(known & ~restored.tile.seen, filled.pixels, restored.pixels)
+    return replace(restored, pixels=pixels, row={**restored.row, **filled.row, **told})
 
 
 def _in_data_units(batch: _Batch, estimate: Estimate) -> list[Pixels]:

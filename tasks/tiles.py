@@ -21,12 +21,16 @@ Value = TypeVar("Value", bound=np.generic)
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile as it was read. core: the rows and columns of its window that it owns, in measured pixels."""
+    """A tile as it was read. core: the rows and columns of its window that it owns, in measured pixels.
+
+    seen: which pixels of its window each channel measured, (c, h, w).
+    """
 
     shard: int
     number: int
     window: Window
     core: tuple[slice, slice]
+    seen: Valid
 
     @property
     def entry(self) -> InputPlan:
@@ -72,7 +76,7 @@ def read_tiles(
     for tile in tiles:
         window, core = grid.tile_window(tile), grid.tile_core(tile)
         part = window.within(box)
-        seen = Window(
+        read = Window(
             entry=entry,
             channels=slice(window.start[1], window.stop[1]),
             raw=values[part][0, :, 0].astype(np.float32),
@@ -81,7 +85,7 @@ def read_tiles(
             guide=None if entry.guide is None else guide_window(array, entry.guide, window),
         )
         rows, columns = core.within(window)[3:]
-        yield Tile(grid.shard_of(tile), tile, seen, (rows, columns))
+        yield Tile(grid.shard_of(tile), tile, read, (rows, columns), np.asarray(measured[part])[0, :, 0])
 
 
 def place_of(grid: TileGrid, tile: int) -> dict[str, int]:

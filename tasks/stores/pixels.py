@@ -51,14 +51,14 @@ def origin_pixels(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArr
     """A block of the map of filled pixels, by the codes of image_facts.ORIGINS.
 
     Args:
-        image: (t, c, z, y, x), NaN where nothing was restored or filled.
+        image: (t, c, z, y, x), NaN where nothing was restored or filled, or where only other channels have a gap.
         valid: (t, 1 or c, z, y, x), which pixels were measured.
 
     Returns:
         Of the shape of `valid`.
     """
     missing = np.isnan(image)
-    known = ~(missing.any(axis=1, keepdims=True) if valid.shape[1] == 1 else missing)
+    known = ~(missing.all(axis=1, keepdims=True) if valid.shape[1] == 1 else missing)
     return np.where(valid, 0, np.where(known, 1, 2)).astype(np.uint8)
 
 

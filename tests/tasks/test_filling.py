@@ -14,7 +14,9 @@ from contracts.pipeline import begun, pixels, restored
 
 from tasks.errors import RequestError
 from tasks.rehearsal import ENOUGH, deep, near, rehearsed
+from tasks.stores.place import Place
 from tasks.verdicts import verdict
+from tasks.verification import verify_tiles
 
 GAIN, OFFSET = 2.0, 100.0
 SURFACE = {"within": 8, "method": {"name": "biharmonic"}}  # for what does not ask how well gaps are filled
@@ -101,6 +103,8 @@ def test_what_one_band_measured_stays_where_another_has_a_gap(tmp_path: Path) ->
     assert np.sqrt(np.mean((image[1][gap] - bands[1][gap]) ** 2)) < 400
     assert np.array_equal(np.argwhere(codes.squeeze()), np.argwhere(np.isnan(raw[1])))
     assert not np.array_equal(image[0], raw[0])
+    again = list(verify_tiles(Place(str(tmp_path / "out" / "cells")), 1))
+    assert [each.difference for each in again] == [0]
 
 
 def test_filling_changes_no_measured_pixel_of_a_run_by_another_method(catalog: Path, tmp_path: Path) -> None:

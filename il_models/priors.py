@@ -3,8 +3,9 @@
 Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", CVPR 2018, arXiv 1711.10925, and its followers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,7 @@ from il_models.nets import Nets
 from il_models.networks.hourglass import Hourglass, multiplications, scales_of
 from il_models.problem import Problem
 
+SMALL: Mapping[str, Any] = {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003}  # of presets: 120,000 weights
 CODE = 0.1  # a code's numbers are uniform between 0 and this
 ROOM = 0.5  # head-room of the output below and above the measured range, as a share of it
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from il_models.data_steps import damping, projected_misfit
 from il_models.degradations import Blur, Degradation, Downsample, Subsample
+from il_models.priors import SMALL
 from il_models.problem import Problem
 from il_models.untrained import Untrained
 
@@ -28,7 +29,7 @@ class BackProjectionPrior(Untrained):
     source: ClassVar[str] = "Zukerman, Tirer and Giryes, EUSIPCO 2020, arXiv 2003.05417"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6, "steps": 1500},
+        "fast": {**SMALL, "tv": 0.6, "steps": 1500},
     }
 
     steps: int = 7000  # paper: at most 7000

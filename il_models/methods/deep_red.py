@@ -11,6 +11,7 @@ from torch import Tensor
 from il_models.degradations import Blur, Degradation, Downsample, Mask, Subsample
 from il_models.draw import Draw
 from il_models.nonlocal_means import patch_means
+from il_models.priors import SMALL
 from il_models.problem import Problem
 from il_models.untrained import Split
 
@@ -36,7 +37,7 @@ class DeepRed(Split):
     source: ClassVar[str] = "Mataev, Milanfar and Elad, ICCV Workshops 2019, arXiv 1903.10176"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample, Mask)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "steps": 4000, "rate": 0.01, "inner": 10},
+        "fast": {**SMALL, "steps": 4000, "rate": 0.01, "inner": 10},
     }
 
     steps: int = 30000

@@ -9,11 +9,9 @@ from torch import Tensor
 
 from il_models.data_steps import passed
 from il_models.degradations import Blur, Degradation, Downsample, Identity, Mask, Subsample
-from il_models.priors import misfit
+from il_models.priors import SMALL, misfit
 from il_models.problem import Problem
 from il_models.untrained import Untrained
-
-SMALL: Mapping[str, Any] = {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "tv": 0.6}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +31,8 @@ class DeepImagePrior(Untrained):
     source: ClassVar[str] = "Ulyanov, Vedaldi and Lempitsky, CVPR 2018, arXiv 1711.10925; tv: Liu et al., 1810.12864"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Identity, Blur, Downsample, Subsample, Mask)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {**SMALL, "steps": 2000},
-        "sharpen": {**SMALL, "steps": 4000},
+        "fast": {**SMALL, "tv": 0.6, "steps": 2000},
+        "sharpen": {**SMALL, "tv": 0.6, "steps": 4000},
     }
 
     steps: int = 3000

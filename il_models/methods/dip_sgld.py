@@ -11,7 +11,7 @@ from il_models.average import Average
 from il_models.draw import Draw
 from il_models.metrics import mean
 from il_models.nets import Nets
-from il_models.priors import HourglassPrior, misfit
+from il_models.priors import SMALL, HourglassPrior, misfit
 from il_models.problem import Problem
 
 SHORE = 0.1  # of the level: above and below it the fit slows down
@@ -33,7 +33,7 @@ class DeepImagePriorSgld(HourglassPrior):
     summary: ClassVar[str] = "an untrained hourglass whose weights are shaken; mean and spread of what it makes"
     source: ClassVar[str] = "Cheng, Gadelha, Maji and Sheldon, CVPR 2019, arXiv 1904.07457"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "noise": 0.3, "steps": 900, "every": 10},
+        "fast": {**SMALL, "noise": 0.3, "steps": 900, "every": 10},
     }
 
     steps: int = 20_000

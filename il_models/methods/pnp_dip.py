@@ -14,6 +14,7 @@ from torch import Tensor
 from il_models.data_steps import prox
 from il_models.degradations import Blur, Degradation, Downsample, Mask, Subsample
 from il_models.draw import Draw
+from il_models.priors import SMALL
 from il_models.problem import Problem
 from il_models.untrained import Split
 
@@ -40,7 +41,7 @@ class PlugAndPlayDeepImagePrior(Split):
     source: ClassVar[str] = "Meng, Yu, Xu and Yuan, ICCV 2021, arXiv 2108.12654"
     serves: ClassVar[tuple[type[Degradation], ...]] = (Blur, Downsample, Subsample, Mask)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"widths": (32, 32, 32, 32), "code": 16, "jitter": 0.003, "steps": 3000, "rate": 0.01, "rest": 0.1},
+        "fast": {**SMALL, "steps": 3000, "rate": 0.01, "rest": 0.1},
     }
 
     steps: int = ENDS[-1]
